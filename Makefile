@@ -1,0 +1,51 @@
+# `make demo` and `make test` are all that a fresh machine needs: Python 3.11 or newer, make and a package index.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint generate check-generated lock nightly clean
+
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "controller needs Python 3.11 or newer; run: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## Play the controller against an embedded AWS (no account, under 30 s)
+	$(BIN)/controller demo
+
+test: $(STAMP) ## Run every test
+	$(BIN)/python -m pytest
+
+nightly: $(STAMP) ## Run the slow sweeps too
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(STAMP) check-generated ## Formatter, linter, type checker, layer contracts, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+generate: $(STAMP) ## Write the generated files (ECS model, crds/) anew
+	$(BIN)/python -m controller.aws.model
+	$(BIN)/controller schema --write crds
+
+check-generated: $(STAMP)
+	$(BIN)/python -m controller.aws.model --check
+	$(BIN)/controller schema --check crds
+
+lock: $(STAMP) ## Resolve the dependencies anew into the hashed lock files
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' -c requirements.lock --extra sandbox --group dev pyproject.toml -o requirements-dev.lock
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
