@@ -8,9 +8,9 @@
     ├── Stalled        a human must act; time alone does not help             → no retry until spec or live change
     └── Denied         credentials or permissions are missing                 → slow retry, somebody may grant them
 
-An error says what happened (`message`), why (`reason`, from the one list) and what to do next (`advice`). Whoever raises
-it knows all three; whoever catches it only decides when to try again. `CancelledError` is not in the tree: it is
-shutdown, never an error.
+An error says what happened (`message`), why (`reason`, from the one list) and what to do next (`advice`). Whoever
+raises it knows all three; whoever catches it only decides when to try again. `CancelledError` is not in the tree: it
+is shutdown, never an error.
 """
 
 from controller.reasons import Reason

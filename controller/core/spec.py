@@ -1,0 +1,178 @@
+"""What a user writes: the models are the schema, the documentation and the types at once.
+
+Native ECS members (`taskDefinition`, `service`) stay as they are on the wire; their shapes come from botocore's own model
+(`core.ecs`), not from here. Everything else is spelled out, frozen, and refuses what it does not know. Neighbours: `parse`
+fills these from positioned YAML, `schema` prints them as JSON Schema, `render` turns them into ECS requests.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from controller.core.ecs.model import EcsShape
+
+API_VERSION: Literal["dl1.ecs/v1alpha1"] = "dl1.ecs/v1alpha1"
+
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_-]+$")]
+"""An ECS name: service, family, cluster. Source: ECS API, CreateService `serviceName`."""
+
+Card: TypeAlias = Annotated[int, Field(ge=0, le=7)]
+"""One of the eight Gaudi cards of a dl1.24xlarge."""
+
+LabelKey: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")
+]
+LabelValue: TypeAlias = Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z0-9_.@:/+=-]*$")]
+
+
+class Model(BaseModel):
+    """Base of all spec models: camelCase in the file, unknown members refused, immutable once read."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        validate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Tuning(StrEnum):
+    """How much the controller adds for Gaudi."""
+
+    MINIMAL = "minimal"
+    RECOMMENDED = "recommended"
+
+
+class Isolation(StrEnum):
+    """How two tasks are kept off one card."""
+
+    HOST_PORTS = "hostPorts"
+    NONE = "none"
+
+
+class Mode(StrEnum):
+    """What the controller may do with a workload."""
+
+    ENFORCE = "enforce"
+    NOTIFY = "notify"
+    OFF = "off"
+
+
+class OnDelete(StrEnum):
+    """What happens to the ECS service when its spec goes away."""
+
+    DELETE = "delete"
+    ORPHAN = "orphan"
+
+
+class Metadata(Model):
+    """Who the workload is."""
+
+    name: Name
+    """Name of the ECS service and of the task definition family, unless `service.serviceName` or `taskDefinition.family`
+    say otherwise."""
+    labels: dict[LabelKey, LabelValue] = {}
+    """Labels for selectors (`-l team=nlp`); written to the service as `dl1.ecs/labels/<key>` tags."""
+
+
+class Gaudi(Model):
+    """The Gaudi cards of a DL1 instance that one task uses, and what the controller adds so that they work."""
+
+    cards: Literal[1, 2, 4, 8] | None = None
+    """Number of cards: 1, 2, 4 or 8. Fewer than 8 without `modules` or `devices` means the first group of that size."""
+    modules: tuple[Card, ...] | None = None
+    """Cards by module id, which is stable across reboots: `[0, 1, 2, 3]`. Exclusive with `devices`."""
+    devices: tuple[Card, ...] | None = None
+    """Cards by device index, which may change at a reboot or driver reload. Exclusive with `modules`."""
+    container: Name | None = None
+    """The container that gets the cards. Needed only where several containers are essential."""
+    tuning: Tuning = Tuning.RECOMMENDED
+    """`minimal` adds only what placement and device visibility need; `recommended` adds what a training needs too."""
+    isolation: Isolation = Isolation.HOST_PORTS
+    """`hostPorts` reserves one static host port per card, so that ECS itself never places two tasks on one card."""
+    efa: bool = False
+    """Whether the task uses the Elastic Fabric Adapters of its instance."""
+    synapseai: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] | None = None
+    """SynapseAI version of the image, where the image tag does not say it: `1.11.0`."""
+
+
+class Suspend(Model):
+    """A pause that cannot be forgotten: it has a reason and an end."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    """Why; shown wherever the workload is shown."""
+    until: AwareDatetime
+    """When it ends by itself, with time zone: `2026-12-01T17:00:00Z`."""
+
+    def active(self, now: datetime) -> bool:
+        """Whether the pause still holds."""
+        return now < self.until
+
+
+class Ignore(Model):
+    """A field that somebody else owns: neither reported as drift nor written."""
+
+    path: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^(taskDefinition|service)\.\S+$")]
+    """Path as the report prints it, `*` matches one segment: `service.healthCheckGracePeriodSeconds`."""
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    """Who owns it, or why it may differ."""
+
+
+class Reconcile(Model):
+    """How the controller treats the workload."""
+
+    mode: Mode = Mode.ENFORCE
+    """`enforce` heals, `notify` only reports, `off` does not even compare."""
+    suspend: Suspend | None = None
+    """Pause all writes, deletion included."""
+    ignore: tuple[Ignore, ...] = ()
+    """Fields that are not ours."""
+    adopt: bool = False
+    """Take over a live service that nobody owns."""
+    on_delete: OnDelete = OnDelete.DELETE
+    """What happens to the service when this spec goes away."""
+    depends_on: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")], ...] = ()
+    """Workloads (`cluster/name`) that must be in sync and healthy before this one is changed."""
+
+
+TaskDefinition: TypeAlias = Annotated[dict[str, Any], EcsShape("RegisterTaskDefinitionRequest")]
+ServiceRequest: TypeAlias = Annotated[dict[str, Any], EcsShape("CreateServiceRequest")]
+
+
+class ServiceSpec(Model):
+    """A long-running ECS service."""
+
+    cluster: Annotated[
+        str,
+        Field(pattern=r"^([A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:cluster/[A-Za-z0-9_-]{1,255})$"),
+    ]
+    """Name or ARN of the cluster."""
+    target: Name | None = None
+    """A named account, region and role of the controller's configuration."""
+    replicas: Annotated[int, Field(ge=0, le=5000)] | None = None
+    """Number of tasks. Absent means not managed: an autoscaler owns it."""
+    gaudi: Gaudi | None = None
+    """Cards and what they need. Without it nothing is added for Gaudi."""
+    task_definition: TaskDefinition
+    """Any member of RegisterTaskDefinition; `environment` and `secrets` of a container also as maps."""
+    service: ServiceRequest = {}
+    """Any member of CreateService."""
+    reconcile: Reconcile = Reconcile()
+    """How the controller treats the workload."""
+
+
+class DL1Service(Model):
+    """A long-running ECS service on DL1 (Habana Gaudi) instances."""
+
+    api_version: Literal["dl1.ecs/v1alpha1"]
+    """Version of this schema."""
+    kind: Literal["DL1Service"]
+    """What the document describes."""
+    metadata: Metadata
+    """Who the workload is."""
+    spec: ServiceSpec
+    """What it should be."""

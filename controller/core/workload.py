@@ -1,0 +1,78 @@
+"""A workload: one valid document, where it stands, and the key that the rest of the house knows it by.
+
+Neighbours: `parse` makes them; `render`, `diff` and the reports read them.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from controller.core.diagnostics import Diagnostic, Span
+from controller.core.nodes import Mapping, locate
+from controller.core.path import Path
+from controller.core.spec import DL1Service
+
+Files: TypeAlias = dict[str, bytes]
+"""Spec files of one source revision: path relative to the source → content."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """The identity of a service: cluster name and service name, in a target (account and region) where one is named."""
+
+    cluster: str
+    name: str
+    target: str | None = field(default=None, compare=True)
+
+    def __str__(self) -> str:
+        here = f"{self.cluster}/{self.name}"
+        return f"{self.target}:{here}" if self.target else here
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One valid document."""
+
+    key: Key
+    document: DL1Service
+    tree: Mapping
+    """The document with positions."""
+    index: int = 0
+    """Which document of its file it is, from 0."""
+
+    @property
+    def file(self) -> str:
+        """Path of the file, relative to the source."""
+        return self.tree.span.file
+
+    @property
+    def task_definition(self) -> dict[str, Any]:
+        """The user's RegisterTaskDefinition members in the wire's form (maps of environment already lists)."""
+        return self.document.spec.task_definition
+
+    @property
+    def service(self) -> dict[str, Any]:
+        """The user's CreateService members in the wire's form."""
+        return self.document.spec.service
+
+    def origin(self, path: Path) -> Span:
+        """Where a value of the spec stands; `path` starts at the document's root. The nearest parent if it is implied."""
+        return locate(self.tree, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a source revision says: the workloads that are valid and everything that is wrong with the rest.
+
+    `broken` holds the keys of invalid documents as far as they can be read, `broken_files` the files whose documents
+    cannot be told apart. Whoever deletes must treat every key of those as still wanted.
+    """
+
+    workloads: tuple[Workload, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    broken: frozenset[Key] = frozenset()
+    broken_files: frozenset[str] = frozenset()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every document of the revision was understood."""
+        return not any(diagnostic.is_error for diagnostic in self.diagnostics)
