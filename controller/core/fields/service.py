@@ -1,0 +1,319 @@
+"""Rows of CreateService and of all that stands below it, and what a change of each member does.
+
+A service has more to say per member than a task definition, where every change is a new revision: whether UpdateService
+takes it, whether that starts a deployment, where ECS answers it, and what to send to take it away again.
+Sources: botocore's text per UpdateService parameter, live answers of 2026, errors collected by Terraform and PipeCD.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from controller.core.fields.kinds import (
+    UNMANAGED,
+    Bag,
+    Constant,
+    Derived,
+    Field,
+    Keyed,
+    Leaf,
+    Ordered,
+    Rows,
+    Struct,
+    Wire,
+    flags,
+    plain,
+)
+from controller.core.placement import canonical as canonical_expression
+
+
+class Effect(StrEnum):
+    """What a change does to the running service."""
+
+    NO_RESTART = "no restart"
+    NEW_REVISION = "new revision"
+    NEW_DEPLOYMENT = "new deployment"
+    NEXT_DEPLOYMENT = "applies at the next deployment"
+    REPLACES = "REPLACES the service"
+
+
+class Sent(StrEnum):
+    """How a change of a service member reaches ECS."""
+
+    UPDATE = "UpdateService"
+    FORCED = "UpdateService with forceNewDeployment"
+    TAGS = "TagResource"
+    NEVER = "create only"
+    IDENTITY = "identity"
+
+
+class Answered(StrEnum):
+    """Where ECS tells the live value."""
+
+    SERVICE = "Service"
+    DEPLOYMENT = "the PRIMARY deployment"
+    NOWHERE = "not answered"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceMember:
+    """One member of CreateService: the effect of a change, how it is sent, where it is read.
+
+    `cleared` is what UpdateService must be told where the spec no longer declares the member.
+    """
+
+    effect: Effect
+    sent: Sent = Sent.UPDATE
+    answered: Answered = Answered.SERVICE
+    cleared: Any = None
+
+
+SERVICE_MEMBERS: Final[Mapping[str, ServiceMember]] = {
+    "cluster": ServiceMember(Effect.REPLACES, sent=Sent.IDENTITY),
+    "serviceName": ServiceMember(Effect.REPLACES, sent=Sent.IDENTITY),
+    "clientToken": ServiceMember(Effect.NO_RESTART, sent=Sent.IDENTITY, answered=Answered.NOWHERE),
+    "taskDefinition": ServiceMember(Effect.NEW_REVISION, sent=Sent.IDENTITY),
+    "tags": ServiceMember(Effect.NO_RESTART, sent=Sent.TAGS),
+    "desiredCount": ServiceMember(Effect.NO_RESTART),
+    "availabilityZoneRebalancing": ServiceMember(Effect.NO_RESTART),
+    "healthCheckGracePeriodSeconds": ServiceMember(Effect.NO_RESTART, cleared=0),
+    "enableECSManagedTags": ServiceMember(Effect.NEXT_DEPLOYMENT, cleared=False),
+    "propagateTags": ServiceMember(Effect.NEXT_DEPLOYMENT, cleared="NONE"),
+    "enableExecuteCommand": ServiceMember(Effect.NEXT_DEPLOYMENT, cleared=False),
+    "deploymentConfiguration": ServiceMember(Effect.NEXT_DEPLOYMENT, cleared={}),
+    "placementConstraints": ServiceMember(Effect.NEXT_DEPLOYMENT, cleared=[]),
+    "placementStrategy": ServiceMember(Effect.NEXT_DEPLOYMENT, cleared=[]),
+    "capacityProviderStrategy": ServiceMember(Effect.NEW_DEPLOYMENT, sent=Sent.FORCED, cleared=[]),
+    "networkConfiguration": ServiceMember(Effect.NEW_DEPLOYMENT, cleared={}),
+    "platformVersion": ServiceMember(Effect.NEW_DEPLOYMENT, cleared="LATEST"),
+    "loadBalancers": ServiceMember(Effect.NEW_DEPLOYMENT, cleared=[]),
+    "serviceRegistries": ServiceMember(Effect.NEW_DEPLOYMENT, cleared=[]),
+    "serviceConnectConfiguration": ServiceMember(
+        Effect.NEW_DEPLOYMENT, answered=Answered.DEPLOYMENT, cleared={"enabled": False}
+    ),
+    "volumeConfigurations": ServiceMember(Effect.NEW_DEPLOYMENT, answered=Answered.DEPLOYMENT, cleared=[]),
+    "vpcLatticeConfigurations": ServiceMember(Effect.NEW_DEPLOYMENT, answered=Answered.DEPLOYMENT, cleared=[]),
+    "gatewayConnectors": ServiceMember(Effect.NEXT_DEPLOYMENT, answered=Answered.NOWHERE, cleared=[]),
+    "monitoring": ServiceMember(Effect.NEXT_DEPLOYMENT, answered=Answered.NOWHERE, cleared={}),
+    "launchType": ServiceMember(Effect.REPLACES, sent=Sent.NEVER),
+    "schedulingStrategy": ServiceMember(Effect.REPLACES, sent=Sent.NEVER),
+    "role": ServiceMember(Effect.REPLACES, sent=Sent.NEVER, answered=Answered.NOWHERE),
+    "deploymentController": ServiceMember(Effect.REPLACES, sent=Sent.NEVER),
+}
+"""Every member of CreateService. `deploymentController` is create-only for us: UpdateService takes it only between
+controllers that we refuse to manage. `role` reads back as a service-linked ARN that nobody wrote."""
+
+OUTPUT_ONLY: Final = frozenset(
+    {
+        *("serviceArn", "clusterArn", "status", "runningCount", "pendingCount", "deployments", "taskSets", "events"),
+        *("createdAt", "createdBy", "roleArn", "platformFamily", "currentServiceDeployment", "currentServiceRevisions"),
+        *("resourceManagementType",),
+    }
+)
+"""Members of the Service answer that describe what happens, not what was asked for."""
+
+TASK_DEFINITION_OUTPUT_ONLY: Final = frozenset(
+    {
+        *("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt"),
+        *("registeredBy", "deregisteredAt", "deleteRequestedAt"),
+    }
+)
+"""Members of the TaskDefinition answer that nobody asks for."""
+
+
+def is_daemon(request: Wire) -> bool:
+    """Whether a service runs one task per instance: other defaults, and no desired count."""
+    return bool(request.get("schedulingStrategy") == "DAEMON")
+
+
+def _maximum_percent(_: Wire, request: Wire) -> int:
+    return 100 if is_daemon(request) else 200
+
+
+def _minimum_healthy_percent(_: Wire, request: Wire) -> int:
+    return 0 if is_daemon(request) else 100
+
+
+def _strategy_field(value: Any) -> Any:
+    """`host` means `instanceId`; ECS answers `cpu` and `memory` in capitals. Source: Terraform's provider."""
+    text = str(value)
+    if text.lower() == "host":
+        return "instanceId"
+    return text.lower() if text.lower() in {"cpu", "memory"} else text
+
+
+def _expression(text: Any) -> str:
+    return canonical_expression(str(text))
+
+
+_UNMANAGED_LEAF: Final[Field] = Leaf(default=UNMANAGED)
+
+SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
+    "CreateServiceRequest": {
+        **plain("cluster", "serviceName", "taskDefinition", "clientToken"),
+        **flags("enableECSManagedTags", "enableExecuteCommand"),
+        "desiredCount": _UNMANAGED_LEAF,
+        "launchType": _UNMANAGED_LEAF,
+        "platformVersion": _UNMANAGED_LEAF,
+        "role": _UNMANAGED_LEAF,
+        "availabilityZoneRebalancing": Leaf(default=Constant("DISABLED")),
+        "capacityProviderStrategy": Keyed("CapacityProviderStrategyItem", by=("capacityProvider",), default=UNMANAGED),
+        "healthCheckGracePeriodSeconds": Leaf(default=Constant(0)),
+        "schedulingStrategy": Leaf(default=Constant("REPLICA")),
+        "propagateTags": Leaf(default=Constant("NONE")),
+        "deploymentController": Struct("DeploymentController", filled=True),
+        "deploymentConfiguration": Struct("DeploymentConfiguration", filled=True),
+        "networkConfiguration": Struct("NetworkConfiguration"),
+        "placementConstraints": Keyed("PlacementConstraint", by=("type", "expression")),
+        "placementStrategy": Ordered("PlacementStrategy"),
+        "loadBalancers": Keyed("LoadBalancer", by=("containerName", "containerPort", "targetGroupArn")),
+        "serviceRegistries": Keyed("ServiceRegistry", by=("registryArn",)),
+        "tags": Keyed("Tag", by=("key",), value="value"),
+        "serviceConnectConfiguration": Struct("ServiceConnectConfiguration", filled=True),
+        "volumeConfigurations": Keyed("ServiceVolumeConfiguration", by=("name",)),
+        "vpcLatticeConfigurations": Keyed("VpcLatticeConfiguration", by=("portName", "targetGroupArn")),
+        "gatewayConnectors": Keyed("GatewayConnector", by=("portName",)),
+        "monitoring": Struct("MonitoringConfiguration"),
+    },
+    "LoadBalancer": {
+        **plain("targetGroupArn", "loadBalancerName", "containerName", "containerPort"),
+        "advancedConfiguration": Struct("AdvancedConfiguration"),
+    },
+    "AdvancedConfiguration": plain("alternateTargetGroupArn", "productionListenerRule", "testListenerRule", "roleArn"),
+    "ServiceRegistry": plain("registryArn", "port", "containerName", "containerPort"),
+    "CapacityProviderStrategyItem": {
+        **plain("capacityProvider"),
+        "weight": Leaf(default=Constant(0)),
+        "base": Leaf(default=Constant(0)),
+    },
+    "DeploymentConfiguration": {
+        "deploymentCircuitBreaker": Struct("DeploymentCircuitBreaker", filled=True),
+        "maximumPercent": Leaf(default=Derived(_maximum_percent)),
+        "minimumHealthyPercent": Leaf(default=Derived(_minimum_healthy_percent)),
+        "alarms": Struct("DeploymentAlarms", filled=True),
+        "strategy": Leaf(default=Constant("ROLLING")),
+        "bakeTimeInMinutes": Leaf(default=Constant(0)),
+        "lifecycleHooks": Keyed("DeploymentLifecycleHook", by=("hookTargetArn", "lifecycleStages")),
+        "linearConfiguration": Struct("LinearConfiguration"),
+        "canaryConfiguration": Struct("CanaryConfiguration"),
+        "earlySuccessCriteria": Struct("DeploymentEarlySuccessCriteria", filled=True),
+    },
+    "DeploymentCircuitBreaker": {
+        **flags("enable", "rollback"),
+        "resetOnHealthyTask": Leaf(default=Constant(value=True)),
+        "thresholdConfiguration": Struct("ThresholdConfiguration", filled=True),
+    },
+    "ThresholdConfiguration": {
+        "type": Leaf(default=Constant("BOUNDED_PERCENT")),
+        "value": Leaf(default=Constant(50)),
+    },
+    "DeploymentAlarms": {**flags("enable", "rollback"), "alarmNames": Bag()},
+    "DeploymentLifecycleHook": {
+        **plain("hookTargetArn", "roleArn", "hookDetails"),
+        "targetType": Leaf(default=Constant("AWS_LAMBDA")),
+        "lifecycleStages": Bag(),
+        "timeoutConfiguration": Struct("DeploymentLifecycleHookTimeoutConfiguration", filled=True),
+    },
+    "DeploymentLifecycleHookTimeoutConfiguration": {
+        "timeoutInMinutes": Leaf(default=Constant(1440)),
+        "action": Leaf(default=Constant("ROLLBACK")),
+    },
+    "LinearConfiguration": {
+        "stepPercent": Leaf(default=Constant(10.0)),
+        "stepBakeTimeInMinutes": Leaf(default=Constant(6)),
+    },
+    "CanaryConfiguration": {
+        "canaryPercent": Leaf(default=Constant(5.0)),
+        "canaryBakeTimeInMinutes": Leaf(default=Constant(10)),
+    },
+    "DeploymentEarlySuccessCriteria": {
+        **flags("enable"),
+        "healthyPercent": Leaf(default=Constant(100)),
+        "sourceServiceRevisionCleanup": Leaf(default=Constant("BLOCKING")),
+    },
+    "PlacementConstraint": {**plain("type"), "expression": Leaf(canonical=_expression)},
+    "PlacementStrategy": {**plain("type"), "field": Leaf(canonical=_strategy_field)},
+    "NetworkConfiguration": {"awsvpcConfiguration": Struct("AwsVpcConfiguration")},
+    "AwsVpcConfiguration": {
+        "subnets": Bag(),
+        "securityGroups": Bag(default=UNMANAGED),
+        "assignPublicIp": Leaf(default=Constant("DISABLED")),
+    },
+    "DeploymentController": {"type": Leaf(default=Constant("ECS"))},
+    "ServiceConnectConfiguration": {
+        **flags("enabled"),
+        **plain("namespace"),
+        "services": Keyed("ServiceConnectService", by=("portName",)),
+        "logConfiguration": Struct("LogConfiguration"),
+        "accessLogConfiguration": Struct("ServiceConnectAccessLogConfiguration"),
+        "containerConfigurations": Ordered("ServiceConnectContainerConfiguration"),
+    },
+    "ServiceConnectService": {
+        **plain("portName", "ingressPortOverride"),
+        "discoveryName": Leaf(default=Derived(lambda service, _: service.get("portName"))),
+        "clientAliases": Keyed("ServiceConnectClientAlias", by=("port", "dnsName")),
+        "timeout": Struct("TimeoutConfiguration"),
+        "tls": Struct("ServiceConnectTlsConfiguration"),
+    },
+    "ServiceConnectClientAlias": {
+        **plain("port", "dnsName"),
+        "testTrafficRules": Struct("ServiceConnectTestTrafficRules"),
+    },
+    "ServiceConnectTestTrafficRules": {"header": Struct("ServiceConnectTestTrafficHeaderRules")},
+    "ServiceConnectTestTrafficHeaderRules": {
+        **plain("name"),
+        "value": Struct("ServiceConnectTestTrafficHeaderMatchRules"),
+    },
+    "ServiceConnectTestTrafficHeaderMatchRules": plain("exact"),
+    "TimeoutConfiguration": plain("idleTimeoutSeconds", "perRequestTimeoutSeconds"),
+    "ServiceConnectTlsConfiguration": {
+        **plain("kmsKey", "roleArn"),
+        "issuerCertificateAuthority": Struct("ServiceConnectTlsCertificateAuthority"),
+    },
+    "ServiceConnectTlsCertificateAuthority": plain("awsPcaAuthorityArn"),
+    "ServiceConnectAccessLogConfiguration": {
+        **plain("format"),
+        "includeQueryParameters": Leaf(default=Constant("DISABLED")),
+    },
+    "ServiceConnectContainerConfiguration": plain("logLevel"),
+    "ServiceVolumeConfiguration": {
+        **plain("name"),
+        "managedEBSVolume": Struct("ServiceManagedEBSVolumeConfiguration"),
+    },
+    "ServiceManagedEBSVolumeConfiguration": {
+        **plain(
+            *("kmsKeyId", "volumeType", "sizeInGiB", "snapshotId", "volumeInitializationRate"),
+            *("iops", "throughput", "roleArn"),
+        ),
+        "filesystemType": Leaf(default=Constant("xfs")),
+        **flags("encrypted"),
+        "tagSpecifications": Keyed("EBSTagSpecification", by=("resourceType",)),
+    },
+    "EBSTagSpecification": {
+        **plain("resourceType"),
+        "tags": Keyed("Tag", by=("key",), value="value"),
+        "propagateTags": Leaf(default=Constant("NONE")),
+    },
+    "VpcLatticeConfiguration": {
+        **plain("roleArn", "targetGroupArn", "portName"),
+        "advancedConfiguration": Struct("VpcLatticeAdvancedConfiguration"),
+    },
+    "VpcLatticeAdvancedConfiguration": plain("alternateTargetGroupArn", "productionListenerRule", "testListenerRule"),
+    "GatewayConnector": {
+        **plain("portName"),
+        "healthCheck": Struct("GatewayConnectorHealthCheck"),
+        "filters": Struct("GatewayConnectorFilters"),
+    },
+    "GatewayConnectorHealthCheck": {
+        **plain(
+            *("healthCheckProtocol", "healthCheckPort", "healthCheckPath", "healthCheckTimeoutSeconds"),
+            *("healthCheckIntervalSeconds", "healthyThresholdCount", "unhealthyThresholdCount"),
+        ),
+        "matcher": Struct("GatewayConnectorHealthCheckMatcher"),
+    },
+    "GatewayConnectorHealthCheckMatcher": plain("httpCode", "grpcCode"),
+    "GatewayConnectorFilters": {"accessTypes": Bag()},
+    "MonitoringConfiguration": {"metricConfigurations": Ordered("MetricConfiguration")},
+    "MetricConfiguration": {**plain("resolutionSeconds"), "metricNames": Bag()},
+}

@@ -1,0 +1,209 @@
+"""Rows of RegisterTaskDefinition and of all that stands below it.
+
+Sources: AWS API model (botocore), recorded answers of live ECS (2018-2026), and what Terraform's provider normalises.
+A member that ECS returns as sent and leaves out otherwise needs no more than its name here.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from controller.core.fields.kinds import (
+    FALSE,
+    UNMANAGED,
+    Bag,
+    Constant,
+    Derived,
+    Keyed,
+    Leaf,
+    Ordered,
+    Rows,
+    Struct,
+    TextMap,
+    Wire,
+    flags,
+    plain,
+)
+from controller.core.gaudi.cards import canonical_environment
+from controller.core.placement import canonical as canonical_expression
+
+HOST_PORT_IS_CONTAINER_PORT: Final = frozenset({"awsvpc", "host"})
+"""Network modes in which ECS fills `hostPort` with `containerPort`. Sources: API model, Terraform #3401."""
+
+
+def _cpu_units(text: Any) -> str:
+    """`1 vCPU` → `1024`: ECS stores task CPU as units. Source: API model, RegisterTaskDefinition `cpu`."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*v?cpu\s*", str(text), re.IGNORECASE)
+    return str(int(float(match[1]) * 1024)) if match else str(text).strip()
+
+
+def _memory_mib(text: Any) -> str:
+    """`1GB` → `1024`: ECS stores task memory as MiB. Source: API model, RegisterTaskDefinition `memory`."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(gb|mb)\s*", str(text), re.IGNORECASE)
+    if not match:
+        return str(text).strip()
+    return str(int(float(match[1]) * (1024 if match[2].lower() == "gb" else 1)))
+
+
+def _host_port(mapping: Wire, request: Wire) -> Any:
+    """Under awsvpc and host the host port is the container port; under bridge absent and 0 both mean dynamic."""
+    return mapping.get("containerPort") if request.get("networkMode") in HOST_PORT_IS_CONTAINER_PORT else None
+
+
+def _not_zero(value: Any) -> Any:
+    return value or None
+
+
+def _expression(text: Any) -> str:
+    return canonical_expression(str(text))
+
+
+TASK_DEFINITION_SHAPES: Final[Mapping[str, Rows]] = {
+    "RegisterTaskDefinitionRequest": {
+        **plain("family", "taskRoleArn", "executionRoleArn", "pidMode", "ipcMode"),
+        **flags("enableFaultInjection"),
+        "networkMode": Leaf(default=Constant("bridge")),
+        "cpu": Leaf(canonical=_cpu_units),
+        "memory": Leaf(canonical=_memory_mib),
+        "containerDefinitions": Keyed("ContainerDefinition", by=("name",)),
+        "volumes": Keyed("Volume", by=("name",)),
+        "placementConstraints": Keyed("TaskDefinitionPlacementConstraint", by=("type", "expression")),
+        "requiresCompatibilities": Bag(default=UNMANAGED),
+        "tags": Keyed("Tag", by=("key",), value="value"),
+        "proxyConfiguration": Struct("ProxyConfiguration"),
+        "inferenceAccelerators": Keyed("InferenceAccelerator", by=("deviceName",)),
+        "ephemeralStorage": Struct("EphemeralStorage"),
+        "runtimePlatform": Struct("RuntimePlatform", filled=True),
+    },
+    "ContainerDefinition": {
+        **plain(
+            *("name", "image", "memory", "memoryReservation", "startTimeout", "stopTimeout"),
+            *("hostname", "user", "workingDirectory"),
+        ),
+        **flags("disableNetworking", "privileged", "readonlyRootFilesystem", "interactive", "pseudoTerminal"),
+        "cpu": Leaf(default=Constant(0)),
+        "essential": Leaf(default=Constant(value=True)),
+        "versionConsistency": Leaf(default=Constant("enabled")),
+        "repositoryCredentials": Struct("RepositoryCredentials"),
+        "restartPolicy": Struct("ContainerRestartPolicy"),
+        "linuxParameters": Struct("LinuxParameters", filled=True),
+        "logConfiguration": Struct("LogConfiguration"),
+        "healthCheck": Struct("HealthCheck"),
+        "firelensConfiguration": Struct("FirelensConfiguration"),
+        "entryPoint": Ordered(),
+        "command": Ordered(),
+        "dnsServers": Ordered(),
+        "dnsSearchDomains": Ordered(),
+        "environmentFiles": Ordered("EnvironmentFile"),
+        "links": Bag(),
+        "dockerSecurityOptions": Bag(),
+        "credentialSpecs": Bag(),
+        "dockerLabels": TextMap(),
+        "portMappings": Keyed("PortMapping", by=("containerPort", "containerPortRange", "protocol")),
+        "environment": Keyed("KeyValuePair", by=("name",), value="value", canonical=canonical_environment),
+        "secrets": Keyed("Secret", by=("name",), value="valueFrom"),
+        "mountPoints": Keyed("MountPoint", by=("containerPath",)),
+        "volumesFrom": Keyed("VolumeFrom", by=("sourceContainer",)),
+        "dependsOn": Keyed("ContainerDependency", by=("containerName",), value="condition"),
+        "extraHosts": Keyed("HostEntry", by=("hostname", "ipAddress")),
+        "ulimits": Keyed("Ulimit", by=("name",)),
+        "systemControls": Keyed("SystemControl", by=("namespace",), value="value"),
+        "resourceRequirements": Keyed("ResourceRequirement", by=("type",), value="value"),
+    },
+    "RepositoryCredentials": plain("credentialsParameter"),
+    "PortMapping": {
+        **plain("containerPort", "name", "appProtocol", "containerPortRange"),
+        "hostPort": Leaf(default=Derived(_host_port), canonical=_not_zero),
+        "protocol": Leaf(default=Constant("tcp")),
+    },
+    "ContainerRestartPolicy": {
+        **flags("enabled"),
+        "ignoredExitCodes": Bag(),
+        "restartAttemptPeriod": Leaf(default=Constant(300)),
+    },
+    "KeyValuePair": plain("name", "value"),
+    "Secret": plain("name", "valueFrom"),
+    "EnvironmentFile": plain("value", "type"),
+    "MountPoint": {**plain("sourceVolume", "containerPath"), **flags("readOnly")},
+    "VolumeFrom": {**plain("sourceContainer"), **flags("readOnly")},
+    "ContainerDependency": plain("containerName", "condition"),
+    "HostEntry": plain("hostname", "ipAddress"),
+    "Ulimit": plain("name", "softLimit", "hardLimit"),
+    "SystemControl": plain("namespace", "value"),
+    "ResourceRequirement": plain("type", "value"),
+    "LinuxParameters": {
+        **plain("sharedMemorySize", "maxSwap", "swappiness"),
+        **flags("initProcessEnabled"),
+        "capabilities": Struct("KernelCapabilities"),
+        "devices": Keyed("Device", by=("hostPath", "containerPath")),
+        "tmpfs": Keyed("Tmpfs", by=("containerPath",)),
+    },
+    "KernelCapabilities": {"add": Bag(), "drop": Bag()},
+    "Device": {
+        **plain("hostPath"),
+        "containerPath": Leaf(default=Derived(lambda device, _: device.get("hostPath"))),
+        "permissions": Bag(default=Constant(["read", "write", "mknod"])),
+    },
+    "Tmpfs": {**plain("containerPath", "size"), "mountOptions": Ordered()},
+    "LogConfiguration": {
+        **plain("logDriver"),
+        "options": TextMap(),
+        "secretOptions": Keyed("Secret", by=("name",), value="valueFrom"),
+    },
+    "HealthCheck": {
+        "command": Ordered(),
+        "interval": Leaf(default=Constant(30)),
+        "timeout": Leaf(default=Constant(5)),
+        "retries": Leaf(default=Constant(3)),
+        "startPeriod": Leaf(default=Constant(0)),
+    },
+    "FirelensConfiguration": {**plain("type"), "options": TextMap()},
+    "Volume": {
+        **plain("name"),
+        "configuredAtLaunch": Leaf(default=FALSE),
+        "host": Struct("HostVolumeProperties"),
+        "dockerVolumeConfiguration": Struct("DockerVolumeConfiguration"),
+        "efsVolumeConfiguration": Struct("EFSVolumeConfiguration"),
+        "s3filesVolumeConfiguration": Struct("S3FilesVolumeConfiguration"),
+        "fsxWindowsFileServerVolumeConfiguration": Struct("FSxWindowsFileServerVolumeConfiguration"),
+    },
+    "HostVolumeProperties": plain("sourcePath"),
+    "DockerVolumeConfiguration": {
+        **plain("scope", "driver"),
+        **flags("autoprovision"),
+        "driverOpts": TextMap(),
+        "labels": TextMap(),
+    },
+    "EFSVolumeConfiguration": {
+        **plain("fileSystemId", "transitEncryptionPort"),
+        "rootDirectory": Leaf(default=Constant("/")),
+        "transitEncryption": Leaf(default=Constant("DISABLED")),
+        "authorizationConfig": Struct("EFSAuthorizationConfig", filled=True),
+    },
+    "EFSAuthorizationConfig": {**plain("accessPointId"), "iam": Leaf(default=Constant("DISABLED"))},
+    "S3FilesVolumeConfiguration": {
+        **plain("fileSystemArn", "transitEncryptionPort", "accessPointArn"),
+        "rootDirectory": Leaf(default=Constant("/")),
+    },
+    "FSxWindowsFileServerVolumeConfiguration": {
+        **plain("fileSystemId", "rootDirectory"),
+        "authorizationConfig": Struct("FSxWindowsFileServerAuthorizationConfig"),
+    },
+    "FSxWindowsFileServerAuthorizationConfig": plain("credentialsParameter", "domain"),
+    "TaskDefinitionPlacementConstraint": {
+        "type": Leaf(default=Constant("memberOf")),
+        "expression": Leaf(canonical=_expression),
+    },
+    "Tag": plain("key", "value"),
+    "ProxyConfiguration": {
+        **plain("containerName"),
+        "type": Leaf(default=Constant("APPMESH")),
+        "properties": Keyed("KeyValuePair", by=("name",), value="value"),
+    },
+    "InferenceAccelerator": plain("deviceName", "deviceType"),
+    "EphemeralStorage": plain("sizeInGiB"),
+    "RuntimePlatform": {
+        "cpuArchitecture": Leaf(default=Constant("X86_64")),
+        "operatingSystemFamily": Leaf(default=Constant("LINUX")),
+    },
+}

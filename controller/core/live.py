@@ -1,0 +1,147 @@
+"""What was observed: a service, the task definition revisions around it, and its last rollout.
+
+These hold the wire's own structures (epoch seconds, absent members absent) behind the few questions that planning and
+status ask. A service that is INACTIVE or that ECS calls MISSING is absent; one that is DRAINING is absent but blocks
+its name. Source: ECS API, DeleteService and CreateService. Neighbours: `aws.ecs` makes them, `compare` and `plan`
+read them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from controller.core.ownership import Ownership
+
+ROLLED_BACK: Final = frozenset({"ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
+ROLLING_BACK: Final = frozenset({"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
+STOPPED: Final = frozenset({"STOPPED", "STOP_REQUESTED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A registered task definition. Its content never changes; only its status and tags do."""
+
+    wire: Mapping[str, Any]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arn(self) -> str:
+        """Full ARN with revision."""
+        return str(self.wire["taskDefinitionArn"])
+
+    @property
+    def active(self) -> bool:
+        """Whether a new deployment may use it."""
+        return bool(self.wire.get("status", "ACTIVE") == "ACTIVE")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveService:
+    """A service as DescribeServices answers it, tags included."""
+
+    wire: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name within the cluster."""
+        return str(self.wire["serviceName"])
+
+    @property
+    def arn(self) -> str:
+        """Its ARN."""
+        return str(self.wire["serviceArn"])
+
+    @property
+    def status(self) -> str:
+        """ACTIVE, DRAINING or INACTIVE."""
+        return str(self.wire.get("status", "ACTIVE"))
+
+    @property
+    def draining(self) -> bool:
+        """Whether it was deleted and still has tasks, so that its name cannot be used again yet."""
+        return self.status == "DRAINING"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags by key."""
+        return {tag["key"]: tag.get("value", "") for tag in self.wire.get("tags", ())}
+
+    @property
+    def ownership(self) -> Ownership:
+        """Whose it is."""
+        return Ownership.of(self.tags)
+
+    @property
+    def desired(self) -> int:
+        """Tasks asked for."""
+        return int(self.wire.get("desiredCount", 0))
+
+    @property
+    def running(self) -> int:
+        """Tasks in state RUNNING."""
+        return int(self.wire.get("runningCount", 0))
+
+    @property
+    def pending(self) -> int:
+        """Tasks on their way to RUNNING."""
+        return int(self.wire.get("pendingCount", 0))
+
+    @property
+    def task_definition(self) -> str:
+        """ARN of the revision in use (some emulators answer `family:revision`)."""
+        return str(self.wire.get("taskDefinition", ""))
+
+    @property
+    def created_at(self) -> float:
+        """Epoch seconds; tells one incarnation of a name from the next."""
+        return float(self.wire.get("createdAt", 0.0))
+
+    @property
+    def deployments(self) -> tuple[Mapping[str, Any], ...]:
+        """As ECS lists them: one PRIMARY, and the ones that are being replaced."""
+        return tuple(self.wire.get("deployments", ()))
+
+    @property
+    def primary(self) -> Mapping[str, Any]:
+        """The PRIMARY deployment, or an empty mapping."""
+        return next((one for one in self.deployments if one.get("status") == "PRIMARY"), {})
+
+    @property
+    def controller_type(self) -> str:
+        """Who deploys it: ECS, CODE_DEPLOY or EXTERNAL. Absent means ECS."""
+        return str((self.wire.get("deploymentController") or {}).get("type", "ECS"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The last service deployment: what it tried to bring out, and how it ended.
+
+    Source: ECS API, ServiceDeployment; `status` is one of PENDING, IN_PROGRESS, SUCCESSFUL, STOPPED, ROLLBACK_*….
+    """
+
+    arn: str
+    status: str
+    target: str
+    """ARN of the task definition revision that it tried to bring out."""
+    reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether ECS gave up on the target or is giving up."""
+        return self.status in ROLLED_BACK | ROLLING_BACK
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that is known of one key at one moment."""
+
+    service: LiveService | None = None
+    """None where the service does not exist or is INACTIVE."""
+    revision: Revision | None = None
+    """The revision that the service uses."""
+    candidates: tuple[Revision, ...] = ()
+    """Other ACTIVE revisions of the wanted family, newest first, as far as they were looked at."""
+    rollout: Rollout | None = None
+    """The last service deployment, looked up only where the answer matters."""
+    previous: str | None = None
+    """Mark of the INACTIVE incarnation before this one, where ECS still tells."""

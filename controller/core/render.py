@@ -1,0 +1,173 @@
+"""Spec → the two requests that make it true: RegisterTaskDefinition and CreateService, exactly as they would be sent.
+
+What the user wrote wins. What is added has a reason that `controller render --explain` prints. Where the user's value
+and a needed one cannot both be, that is an error with both places named, never silence. Rendering knows no live
+state: it is the same on a laptop and in the daemon. Neighbours: `gaudi.requirements` (what to add), `policy` (what to
+refuse), `plan` (what of it to send).
+"""
+
+import copy
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from controller.core.diagnostics import Code, Diagnostic
+from controller.core.draft import GAUDI, Draft, Reason
+from controller.core.gaudi.cards import DEFAULT_PORT_BASE
+from controller.core.gaudi.requirements import requirements
+from controller.core.normalize import digest, normalize
+from controller.core.ownership import DIGEST, GENERATION, LABELS, ON_DELETE, OWNER, SOURCE, tag_value
+from controller.core.service_request import service_request
+from controller.core.spec import Gaudi, OnDelete
+from controller.core.workload import Workload
+
+DEFAULT_OWNER: Final = "controller"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What rendering needs to know beside the spec."""
+
+    owner: str = DEFAULT_OWNER
+    """Identity of this controller, written to every service that it manages."""
+    port_base: int = DEFAULT_PORT_BASE
+    """Host port that stands for card 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A workload as ECS requests."""
+
+    workload: Workload
+    register: dict[str, Any]
+    """RegisterTaskDefinition."""
+    create: dict[str, Any]
+    """CreateService for a name that never existed; `taskDefinition` is the family, the revision is known once
+    registered."""
+    reasons: tuple[Reason, ...]
+    unmanaged: frozenset[str]
+    """Members of `create` that are sent at creation and never compared afterwards."""
+    digest: str
+    """Name of everything that the spec asks for."""
+
+    @property
+    def family(self) -> str:
+        """Family of the task definition."""
+        return str(self.register["family"])
+
+    @property
+    def service(self) -> dict[str, Any]:
+        """The members of the service that are kept in line: without identity, tags and what is not managed."""
+        left_out = {"cluster", "serviceName", "taskDefinition", "clientToken", "tags"} | self.unmanaged
+        return {name: value for name, value in self.create.items() if name not in left_out}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """All tags of the service that are ours to keep, bookkeeping included (generation 1)."""
+        return {tag["key"]: tag["value"] for tag in self.create["tags"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What came of rendering: the requests, or why there are none."""
+
+    rendered: Rendered | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def render(workload: Workload, settings: Settings) -> Rendering:
+    """The requests of one workload."""
+    draft = Draft(workload=workload, register=copy.deepcopy(workload.task_definition), reasons=[], problems=[])
+    draft.register.setdefault("family", workload.document.metadata.name)
+    if workload.document.spec.gaudi is not None:
+        _add_gaudi(draft, workload.document.spec.gaudi, settings)
+    create, unmanaged = service_request(draft)
+    if draft.problems:
+        return Rendering(None, tuple(draft.problems))
+    tags = {tag["key"]: tag.get("value", "") for tag in workload.service.get("tags", ())}
+    tags |= {f"{LABELS}{key}": value for key, value in sorted(workload.document.metadata.labels.items())}
+    content = digest(
+        {
+            "taskDefinition": dict(normalize("RegisterTaskDefinitionRequest", draft.register).members),
+            "service": {**normalize("CreateServiceRequest", create).members, "tags": dict(tags)},
+            "unmanaged": tuple(sorted(unmanaged)),
+        }
+    )
+    tags |= _bookkeeping(workload, settings, content)
+    create["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
+    create["clientToken"] = client_token(workload, content, previous=None)
+    return Rendering(
+        Rendered(
+            workload=workload,
+            register=draft.register,
+            create=create,
+            reasons=tuple(draft.reasons),
+            unmanaged=unmanaged,
+            digest=content,
+        ),
+        (),
+    )
+
+
+def client_token(workload: Workload, content: str, *, previous: str | None) -> str:
+    """CreateService's idempotency token: the same for the same intent, another after the service was deleted.
+
+    At most 36 ASCII characters (ECS API, CreateService `clientToken`). `previous` marks the incarnation that the name
+    had before, so that ECS does not answer a re-creation with the memory of the deleted service.
+    """
+    text = "\n".join((str(workload.key), content, previous or ""))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _bookkeeping(workload: Workload, settings: Settings, content: str) -> dict[str, str]:
+    tags = {OWNER: settings.owner, DIGEST: content, GENERATION: "1", SOURCE: tag_value(workload.file)}
+    if workload.document.spec.reconcile.on_delete is OnDelete.ORPHAN:
+        tags[ON_DELETE] = "orphan"
+    return tags
+
+
+def _add_gaudi(draft: Draft, gaudi: Gaudi, settings: Settings) -> None:
+    name = _accelerator_container(draft, gaudi)
+    if name is None:
+        return
+    container = draft.container(name)
+    additions = requirements(
+        gaudi,
+        container=name,
+        pytorch="pytorch" in str(container.get("image", "")).lower(),
+        own_shared_memory=bool((container.get("linuxParameters") or {}).get("sharedMemorySize")),
+        port_base=settings.port_base,
+    )
+    for addition in additions:
+        draft.add(addition)
+
+
+def _accelerator_container(draft: Draft, gaudi: Gaudi) -> str | None:
+    """The container that gets the cards: the named one, the one that already asks for them, or the only essential
+    one."""
+    containers = draft.register.get("containerDefinitions", [])
+    names = [str(one.get("name")) for one in containers]
+    if gaudi.container is not None:
+        if gaudi.container in names:
+            return gaudi.container
+        draft.problem(
+            Code.CONTRADICTION,
+            f"gaudi.container is `{gaudi.container}`, but the task definition has no container of that name",
+            (*GAUDI, "container"),
+            hint=f"containers: {', '.join(names)}",
+        )
+        return None
+    asking = [
+        one for one in containers if any(v.get("name") == "HABANA_VISIBLE_DEVICES" for v in one.get("environment", ()))
+    ]
+    essential = [one for one in containers if one.get("essential", True)]
+    for candidates in (asking, essential):
+        if len(candidates) == 1:
+            return str(candidates[0]["name"])
+    draft.problem(
+        Code.CONTRADICTION,
+        f"{len(essential)} containers are essential, and nothing says which of them gets the Gaudi cards",
+        GAUDI,
+        hint=f"set gaudi.container to one of: {', '.join(str(one.get('name')) for one in essential) or 'none'}",
+    )
+    return None

@@ -1,0 +1,220 @@
+"""What a workload's state is called: conditions, health, and the one word Ready.
+
+Two axes that are never merged: drift (does it match the spec?) and health (does it run?). Conditions follow the
+conventions of Kubernetes and kstatus: a map by type; `Reconciling` and `Stalled` exist only while they are True and
+never together; `Ready` is True only when nothing is left to do and nothing is wrong; `lastTransitionTime` moves only
+when the status does. Neighbours: `plan` (what is left to do), `live` (what runs).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from controller.core.live import LiveService
+from controller.core.plan import Drift, Hold, Plan
+from controller.errors import ControllerError, Denied, Stalled, Transient, Waiting
+from controller.reasons import Reason
+
+
+class State(StrEnum):
+    """Status of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Type(StrEnum):
+    """Types of conditions."""
+
+    READY = "Ready"
+    SPEC_VALID = "SpecValid"
+    OWNED = "Owned"
+    IN_SYNC = "InSync"
+    HEALTHY = "Healthy"
+    SUSPENDED = "Suspended"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One observation about a workload."""
+
+    type: Type
+    status: State
+    reason: Reason
+    message: str = ""
+    last_transition: datetime | None = None
+
+
+Conditions: TypeAlias = Mapping[Type, Condition]
+
+
+class HealthState(StrEnum):
+    """How what runs is doing."""
+
+    HEALTHY = "Healthy"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+    MISSING = "Missing"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a service is doing, and a sentence about it."""
+
+    state: HealthState
+    message: str
+
+
+def health(live: LiveService | None) -> Health:
+    """The health of a service by its deployments. Source: ECS API, Deployment `rolloutState`; waiter ServicesStable.
+
+    Stable is: one deployment, completed, with as many running tasks as asked for and none pending. A PRIMARY deployment
+    without a rolloutState is judged by its counts.
+    """
+    if live is None:
+        return Health(HealthState.MISSING, "the service does not exist")
+    tasks = f"{live.running} of {live.desired} tasks run"
+    if live.draining:
+        return Health(HealthState.PROGRESSING, f"draining, {live.running} tasks still run")
+    state = str(live.primary.get("rolloutState", "COMPLETED"))
+    why = str(live.primary.get("rolloutStateReason", ""))
+    if state == "FAILED":
+        return Health(HealthState.DEGRADED, f"deployment failed, {tasks}{f': {why}' if why else ''}")
+    if state == "IN_PROGRESS" or len(live.deployments) > 1:
+        return Health(HealthState.PROGRESSING, f"deployment in progress, {tasks}")
+    if live.running != live.desired or live.pending:
+        return Health(HealthState.DEGRADED, tasks)
+    return Health(HealthState.HEALTHY, tasks)
+
+
+def conditions(plan: Plan, healthy: Health, error: ControllerError | None = None) -> Conditions:
+    """The conditions of a workload after a pass that planned `plan` and, where it acted, ended with `error` or none."""
+    found = [
+        Condition(Type.SPEC_VALID, State.TRUE, Reason.ACCEPTED),
+        _in_sync(plan),
+        _healthy(healthy),
+        *(_hold_condition(hold) for hold in plan.holds if hold.reason in _HOLD_CONDITIONS),
+        *_progress(plan, healthy, error),
+    ]
+    return {condition.type: condition for condition in (*found, _ready(plan, healthy, found))}
+
+
+def invalid(messages: Iterable[str]) -> Conditions:
+    """The conditions of a workload whose document cannot be used."""
+    message = "; ".join(messages)
+    return {
+        Type.SPEC_VALID: Condition(Type.SPEC_VALID, State.FALSE, Reason.INVALID_SPEC, message),
+        Type.STALLED: Condition(Type.STALLED, State.TRUE, Reason.INVALID_SPEC, message),
+        Type.READY: Condition(Type.READY, State.FALSE, Reason.INVALID_SPEC, message),
+    }
+
+
+def transition(before: Conditions, after: Conditions, now: datetime) -> Conditions:
+    """The new conditions with their transition times: the old one's time where the status has not changed."""
+    merged: dict[Type, Condition] = {}
+    for kind, condition in after.items():
+        old = before.get(kind)
+        since = old.last_transition if old is not None and old.status is condition.status else now
+        merged[kind] = replace(condition, last_transition=since)
+    return merged
+
+
+def is_ready(found: Conditions) -> bool:
+    """Whether nothing is left to do and nothing is wrong."""
+    ready = found.get(Type.READY)
+    return ready is not None and ready.status is State.TRUE
+
+
+_HOLD_CONDITIONS: Mapping[Reason, tuple[Type, State]] = {
+    Reason.NOT_OWNED: (Type.OWNED, State.FALSE),
+    Reason.OWNED_BY_ANOTHER: (Type.OWNED, State.FALSE),
+    Reason.FOREIGN_CONTROLLER: (Type.OWNED, State.FALSE),
+    Reason.SUSPENDED: (Type.SUSPENDED, State.TRUE),
+}
+
+_NEEDS_A_HUMAN = frozenset(
+    {
+        *(Reason.NOT_OWNED, Reason.OWNED_BY_ANOTHER, Reason.FOREIGN_CONTROLLER, Reason.REPLACE_REQUIRED),
+        *(Reason.ROLLED_BACK, Reason.DELETE_HELD),
+    }
+)
+"""Holds that time alone does not lift."""
+
+
+def _hold_condition(hold: Hold) -> Condition:
+    kind, status = _HOLD_CONDITIONS[hold.reason]
+    return Condition(kind, status, hold.reason, hold.message)
+
+
+def _in_sync(plan: Plan) -> Condition:
+    reasons = {
+        Drift.IN_SYNC: Reason.IN_SYNC,
+        Drift.MISSING: Reason.MISSING,
+        Drift.ORPHANED: Reason.ORPHANED,
+        Drift.DRIFTED: Reason.DRIFTED,
+        Drift.BLOCKED: Reason.DRIFTED,
+        Drift.INVALID: Reason.INVALID_SPEC,
+        Drift.UNKNOWN: Reason.RECONCILE_OFF,
+    }
+    status = {Drift.IN_SYNC: State.TRUE, Drift.UNKNOWN: State.UNKNOWN}.get(plan.drift, State.FALSE)
+    count = len(plan.changes)
+    message = f"{count} field{'' if count == 1 else 's'} differ{'s' if count == 1 else ''}" if count else ""
+    return Condition(Type.IN_SYNC, status, reasons[plan.drift], message)
+
+
+def _healthy(found: Health) -> Condition:
+    match found.state:
+        case HealthState.HEALTHY:
+            return Condition(Type.HEALTHY, State.TRUE, Reason.HEALTHY, found.message)
+        case HealthState.PROGRESSING:
+            return Condition(Type.HEALTHY, State.UNKNOWN, Reason.PROGRESSING, found.message)
+        case HealthState.DEGRADED:
+            return Condition(Type.HEALTHY, State.FALSE, Reason.DEGRADED, found.message)
+        case HealthState.MISSING:
+            return Condition(Type.HEALTHY, State.FALSE, Reason.MISSING, found.message)
+        case HealthState.UNKNOWN:
+            return Condition(Type.HEALTHY, State.UNKNOWN, Reason.PROGRESSING, found.message)
+
+
+def _progress(plan: Plan, healthy: Health, error: ControllerError | None) -> list[Condition]:
+    """Stalled where a human must act, Reconciling where time or the next pass will do, neither where all is well."""
+    match error:
+        case Stalled():
+            return [Condition(Type.STALLED, State.TRUE, error.reason, str(error))]
+        case Transient() | Waiting() | Denied() | ControllerError():
+            return [Condition(Type.RECONCILING, State.TRUE, error.reason, str(error))]
+        case None:
+            pass
+    stuck = next((hold for hold in plan.holds if hold.reason in _NEEDS_A_HUMAN and hold.after is None), None)
+    if stuck:
+        return [Condition(Type.STALLED, State.TRUE, stuck.reason, stuck.message)]
+    if any(hold.reason in (Reason.SUSPENDED, Reason.NOTIFY_ONLY, Reason.RECONCILE_OFF) for hold in plan.holds):
+        return []
+    waiting = next(iter(plan.holds), None)
+    if waiting:
+        return [Condition(Type.RECONCILING, State.TRUE, waiting.reason, waiting.message)]
+    if plan.steps:
+        return [Condition(Type.RECONCILING, State.TRUE, Reason.PROGRESSING, "changes are being applied")]
+    if healthy.state is HealthState.PROGRESSING:
+        return [Condition(Type.RECONCILING, State.TRUE, Reason.PROGRESSING, healthy.message)]
+    return []
+
+
+def _ready(plan: Plan, healthy: Health, found: Iterable[Condition]) -> Condition:
+    for condition in found:
+        if condition.type in (Type.STALLED, Type.RECONCILING):
+            return Condition(Type.READY, State.FALSE, condition.reason, condition.message)
+    if plan.drift is Drift.UNKNOWN:
+        return Condition(Type.READY, State.UNKNOWN, Reason.RECONCILE_OFF)
+    if plan.drift is not Drift.IN_SYNC:
+        hold = next(iter(plan.holds), None)
+        return Condition(Type.READY, State.FALSE, hold.reason if hold else Reason.DRIFTED, hold.message if hold else "")
+    if healthy.state is not HealthState.HEALTHY:
+        return Condition(Type.READY, State.FALSE, Reason.DEGRADED, healthy.message)
+    return Condition(Type.READY, State.TRUE, Reason.IN_SYNC, healthy.message)
