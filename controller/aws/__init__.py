@@ -1,0 +1,1 @@
+"""The only rooms that speak to AWS: the client, the error table, the ECS gateway."""

@@ -15,14 +15,14 @@ tells.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
 from controller.core.compare import Change, Comparison, bookkeeping_differences, compare, content, same_content
 from controller.core.fields.service import SERVICE_MEMBERS, Sent
-from controller.core.live import LiveService, Observation
+from controller.core.live import LiveService, Observation, Revision
 from controller.core.normalize import Unknown, digest
 from controller.core.ownership import DIGEST, GENERATION, ON_DELETE, OWNER, SOURCE
 from controller.core.render import Rendered, client_token
@@ -118,6 +118,8 @@ class Plan:
     holds: tuple[Hold, ...] = ()
     ignored: int = 0
     unknown: tuple[Unknown, ...] = ()
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    """Digest → ARN of the registered revision that already has that content: no part of the plan, only its lookup."""
 
     @property
     def blocked(self) -> bool:
@@ -167,13 +169,19 @@ def _create(rendered: Rendered, observation: Observation) -> Plan:
     key = rendered.workload.key
     register = rendered.register
     name = digest(dict(content(register).members))
-    known = any(one.active and same_content(register, one) for one in observation.candidates)
+    equal = _equal(register, observation)
     request = {n: value for n, value in rendered.create.items() if n not in ("taskDefinition", "clientToken")}
     token = client_token(rendered.workload, rendered.digest, previous=observation.previous)
     steps: tuple[Step, ...] = (CreateService(key, name, {**request, "clientToken": token}),)
-    if not known:
+    if equal is None:
         steps = (EnsureTaskDefinition(rendered.family, name, register), *steps)
-    return Plan(key, Drift.MISSING, steps=steps)
+    return Plan(key, Drift.MISSING, steps=steps, revisions={name: equal.arn} if equal else {})
+
+
+def _equal(register: Mapping[str, Any], observation: Observation) -> Revision | None:
+    """The newest ACTIVE revision that already is what would be registered."""
+    usable = (one for one in observation.candidates if one.active)
+    return next((one for one in usable if same_content(register, one)), None)
 
 
 def _converge(
@@ -182,12 +190,12 @@ def _converge(
     key = rendered.workload.key
     steps: list[Step] = []
     holds: list[Hold] = []
+    revisions: dict[str, str] = {}
     if live.ownership.owner is None:
         steps.append(TagService(key, put={OWNER: guards.owner}))
     task_definition: str | None = None
     if comparison.task_definition_differs:
-        usable = (one for one in observation.candidates if one.active)
-        equal = next((one for one in usable if same_content(comparison.register, one)), None)
+        equal = _equal(comparison.register, observation)
         hold = None if guards.force else _rolled_back(observation, equal.arn if equal else None, live)
         if hold:
             holds.append(hold)
@@ -195,6 +203,8 @@ def _converge(
             task_definition = comparison.digest
             if equal is None:
                 steps.append(EnsureTaskDefinition(rendered.family, comparison.digest, comparison.register))
+            else:
+                revisions = {comparison.digest: equal.arn}
     if comparison.update or task_definition:
         forced = any(SERVICE_MEMBERS[name].sent is Sent.FORCED for name in comparison.update)
         steps.append(UpdateService(key, comparison.update, task_definition, force_new_deployment=forced))
@@ -203,7 +213,8 @@ def _converge(
         if tags:
             steps.append(tags)
     drift = Drift.DRIFTED if steps or comparison.changes else Drift.IN_SYNC
-    return _compared(rendered, comparison, Drift.BLOCKED if holds and not steps else drift, tuple(steps), tuple(holds))
+    full = _compared(rendered, comparison, Drift.BLOCKED if holds and not steps else drift, tuple(steps), tuple(holds))
+    return replace(full, revisions=revisions)
 
 
 def _tags(rendered: Rendered, live: LiveService, comparison: Comparison) -> TagService | None:
@@ -300,11 +311,5 @@ def _guarded(full: Plan, reconcile: Reconcile, guards: Guards) -> Plan:
         )
     if hold is None:
         return full
-    return Plan(
-        full.key,
-        Drift.BLOCKED if hold.reason is Reason.DEPENDENCY_NOT_READY else full.drift,
-        changes=full.changes,
-        holds=(*full.holds, hold),
-        ignored=full.ignored,
-        unknown=full.unknown,
-    )
+    drift = Drift.BLOCKED if hold.reason is Reason.DEPENDENCY_NOT_READY else full.drift
+    return replace(full, drift=drift, steps=(), holds=(*full.holds, hold))

@@ -1,0 +1,147 @@
+"""The real `Api`: one aiobotocore client for reads, which retry, and one for writes, which are sent once.
+
+A retried write whose first answer was lost happens twice (RegisterTaskDefinition has no token), so writes are
+observed again instead. Answers skip botocore's walk over the output shape: it costs more than everything else of a
+call, most of it in timestamps, and the core reads the wire's own form anyway. Events, which fill two thirds of a
+service, are dropped here unless they are asked for. Neighbours: `api` (the shape of a call), `errors` (what a failure
+means).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore import exceptions as boto
+
+from controller.aws.api import AnswerError, Api, NoAnswerError
+from controller.errors import Denied, Usage
+from controller.reasons import Reason
+
+CALL_TIMEOUT: Final = 60.0
+"""Seconds after which a call is given up, retries included."""
+READ_ATTEMPTS: Final = 3
+POOL: Final = 50
+"""Connections at once; botocore's 10 would cap a pass at 10 calls per round trip."""
+
+_READS: Final = ("Describe", "List", "Get")
+
+_NEVER_LEFT: Final = (
+    boto.EndpointConnectionError,
+    boto.ConnectTimeoutError,
+    boto.ProxyConnectionError,
+    boto.SSLError,
+    boto.ParamValidationError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where and as whom to call. None leaves it to AWS's own environment variables, profiles and metadata."""
+
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+
+
+def is_read(operation: str) -> bool:
+    """Whether an operation changes nothing."""
+    return operation.startswith(_READS)
+
+
+class BotoApi:
+    """Calls ECS through aiobotocore."""
+
+    def __init__(self, reader: Any, writer: Any) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Api`. A read is retried by botocore (`standard`); a write is sent once."""
+        client = self._reader if is_read(operation) else self._writer
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                answer: dict[str, Any] = await client._make_api_call(operation, dict(params))  # noqa: SLF001 - by name
+        except boto.ClientError as error:
+            raise _answer_error(operation, error) from error
+        except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError) as error:
+            raise _no_credentials(error) from error
+        except _NEVER_LEFT as error:
+            raise NoAnswerError(operation, str(error), sent=False) from error
+        except (boto.BotoCoreError, OSError, TimeoutError) as error:
+            raise NoAnswerError(operation, str(error) or type(error).__name__, sent=True) from error
+        answer.pop("ResponseMetadata", None)
+        return answer
+
+
+@asynccontextmanager
+async def connect(connection: Connection) -> AsyncIterator[Api]:
+    """An `Api` for one account and region; the connections close with the context.
+
+    Raises:
+        Usage: there is no region, or the named profile does not exist.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            session = AioSession(profile=connection.profile)
+            clients = [
+                await stack.enter_async_context(
+                    session.create_client(
+                        "ecs",
+                        region_name=connection.region,
+                        endpoint_url=connection.endpoint_url,
+                        config=_config(attempts),
+                    )
+                )
+                for attempts in (READ_ATTEMPTS, 1)
+            ]
+        except boto.NoRegionError as error:
+            message = "no AWS region is set"
+            raise Usage(message, advice="set AWS_REGION, or `region` in the AWS profile, or --region") from error
+        except boto.ProfileNotFound as error:
+            raise Usage(str(error), advice="check AWS_PROFILE and ~/.aws/config") from error
+        except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError) as error:
+            raise _no_credentials(error) from error
+        for client in clients:
+            client.meta.events.register("before-parse.ecs", _take_the_wire)
+        yield BotoApi(*clients)
+
+
+def _config(attempts: int) -> AioConfig:
+    return AioConfig(
+        connect_timeout=5,
+        read_timeout=20,
+        max_pool_connections=POOL,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        user_agent_appid="ecs-gaudi-controller",
+    )
+
+
+def _take_the_wire(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """A `before-parse` handler: the JSON as it came, without events; errors are left to botocore."""
+    if response_dict["status_code"] != 200:
+        return
+    try:
+        answer = orjson.loads(response_dict["body"])
+    except orjson.JSONDecodeError:
+        return  # not an answer of ECS: botocore says so in its own words
+    for service in answer.get("services", ()):
+        service.pop("events", None)
+    customized_response_dict.update(answer)
+    response_dict["body"] = b"{}"
+
+
+def _answer_error(operation: str, error: boto.ClientError) -> AnswerError:
+    details = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    message = details.get("Message") or str(error)
+    return AnswerError(operation, code=str(details.get("Code", "Unknown")), message=message, status=int(status))
+
+
+def _no_credentials(error: Exception) -> Denied:
+    advice = "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the task a role"
+    return Denied(f"no AWS credentials: {error}", reason=Reason.NO_CREDENTIALS, advice=advice)

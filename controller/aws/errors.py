@@ -1,0 +1,127 @@
+"""The one table that says what an AWS error means for us.
+
+A row matches by error code and, where ECS says different things under one code, by a part of its text; the first
+match wins. Everything that no row names and that ECS calls the caller's fault is Stalled: the text is shown as it is
+and nobody retries what cannot work. Sources: ECS API reference, botocore model, and the texts that Terraform, hako,
+ecspresso and others have met (reference in `docs/design.md`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from controller.aws.api import AnswerError, ApiError, NoAnswerError
+from controller.errors import Ambiguous, ControllerError, Denied, Stalled, Transient, Waiting
+from controller.reasons import Reason
+
+_Make = Callable[[str], ControllerError]
+
+
+def _transient(reason: Reason, advice: str | None = None) -> _Make:
+    return lambda message: Transient(message, reason=reason, advice=advice)
+
+
+def _stalled(reason: Reason, advice: str | None = None) -> _Make:
+    return lambda message: Stalled(message, reason=reason, advice=advice)
+
+
+def _denied(reason: Reason, advice: str) -> _Make:
+    return lambda message: Denied(message, reason=reason, advice=advice)
+
+
+def _waiting(reason: Reason, after: float) -> _Make:
+    return lambda message: Waiting(message, after=after, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An error code, a part of the text (any where empty), and what it means."""
+
+    code: str
+    make: _Make
+    text: str = ""
+
+
+_CREDENTIALS: Final = "check the credentials: `aws sts get-caller-identity` must work in this environment"
+_PERMISSION: Final = "grant the action that the message names to this role"
+
+TABLE: Final[tuple[Row, ...]] = (
+    # Too fast
+    Row("ThrottlingException", _transient(Reason.THROTTLED)),
+    Row("Throttling", _transient(Reason.THROTTLED)),
+    Row("RequestLimitExceeded", _transient(Reason.THROTTLED)),
+    Row("ClientException", _transient(Reason.CONFLICT), "Too many concurrent attempts to create a new revision"),
+    # A quota is no throttle, although botocore retries it as one
+    Row("LimitExceededException", _stalled(Reason.LIMIT_EXCEEDED, "raise the quota in Service Quotas")),
+    # Credentials and permissions
+    Row("AccessDeniedException", _denied(Reason.ACCESS_DENIED, _PERMISSION)),
+    Row("AccessDenied", _denied(Reason.ACCESS_DENIED, _PERMISSION)),
+    Row("UnrecognizedClientException", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
+    Row("InvalidClientTokenId", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
+    Row("InvalidSignatureException", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
+    Row("SignatureDoesNotMatch", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
+    Row("ExpiredTokenException", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
+    Row("ExpiredToken", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
+    Row("IncompleteSignature", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
+    Row("MissingAuthenticationToken", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
+    # The world is on its way
+    Row(
+        "InvalidParameterException", _waiting(Reason.DRAINING, 10.0), "Unable to Start a service that is still Draining"
+    ),
+    Row("InvalidParameterException", _waiting(Reason.DRAINING, 10.0), "cannot be stopped while deployments are active"),
+    Row("ServiceNotActiveException", _waiting(Reason.DRAINING, 5.0)),
+    # Somebody was faster, or what we knew is old: look again
+    Row("InvalidParameterException", _transient(Reason.CONFLICT), "Creation of service was not idempotent"),
+    Row("InvalidParameterException", _transient(Reason.CONFLICT), "cannot be stopped while it is scaled above 0"),
+    Row("InvalidParameterException", _transient(Reason.CONFLICT), "cannot be stopped while the primary deployment"),
+    Row("ServiceNotFoundException", _transient(Reason.CONFLICT)),
+    Row("ResourceNotFoundException", _transient(Reason.CONFLICT)),
+    Row("ClientException", _transient(Reason.CONFLICT), "TaskDefinition is inactive"),
+    Row("InvalidParameterException", _transient(Reason.CONFLICT), "TaskDefinition is inactive"),
+    Row("UpdateInProgressException", _transient(Reason.CONFLICT)),
+    Row("ConflictException", _transient(Reason.CONFLICT)),
+    # Roles and load balancers that were made a moment ago
+    Row(
+        "InvalidParameterException", _transient(Reason.REJECTED_BY_ECS), "verify that the ECS service role being passed"
+    ),
+    Row("InvalidParameterException", _transient(Reason.REJECTED_BY_ECS), "does not have an associated load balancer"),
+    Row("InvalidParameterException", _transient(Reason.REJECTED_BY_ECS), "Unable to assume the service linked role"),
+    # What only a human can mend
+    Row("ClusterNotFoundException", _stalled(Reason.CLUSTER_NOT_FOUND, "create the cluster, or correct spec.cluster")),
+    # AWS's own trouble
+    Row("ServerException", _transient(Reason.SERVER_ERROR)),
+    Row("InternalFailure", _transient(Reason.SERVER_ERROR)),
+    Row("ServiceUnavailable", _transient(Reason.SERVER_ERROR)),
+    Row("ServiceUnavailableException", _transient(Reason.SERVER_ERROR)),
+    Row("RequestTimeout", _transient(Reason.SERVER_ERROR)),
+    Row("RequestTimeoutException", _transient(Reason.SERVER_ERROR)),
+)
+
+
+def classify(error: ApiError, *, write: bool) -> ControllerError:
+    """What a failed call means. `write` tells whether it would have changed something, so that a lost answer
+    matters."""
+    match error:
+        case AnswerError():
+            return _answered(error, write=write)
+        case NoAnswerError(sent=True) if write:
+            message = f"{error.operation} was sent and its answer is lost ({error.message})"
+            return Ambiguous(message, reason=Reason.OUTCOME_UNKNOWN, advice="it is observed again before anything else")
+        case NoAnswerError():
+            advice = "check the network, the region and AWS_ENDPOINT_URL"
+            return Transient(f"{error.operation}: {error.message}", reason=Reason.UNREACHABLE, advice=advice)
+        case _:
+            return ControllerError(str(error))
+
+
+def _answered(error: AnswerError, *, write: bool) -> ControllerError:
+    message = f"{error.operation} failed: {error.text.rstrip('.')} ({error.code})"
+    for row in TABLE:
+        if row.code == error.code and row.text.lower() in error.text.lower():
+            return row.make(message)
+    if error.status >= 500:
+        lost = Ambiguous(message, reason=Reason.OUTCOME_UNKNOWN)
+        return lost if write else Transient(message, reason=Reason.SERVER_ERROR)
+    if error.status == 403:
+        return Denied(message, reason=Reason.ACCESS_DENIED, advice=_PERMISSION)
+    return Stalled(message, reason=Reason.REJECTED_BY_ECS)

@@ -1,0 +1,77 @@
+"""Looking at ECS: a whole cluster at the price of a tenth of a call per service, or one key as it is this moment.
+
+A snapshot is whole or it is not there: any failing page or batch fails it, because half a listing looks like deletions.
+What only matters once something differs (other revisions of the family, the last rollout) is looked up only then.
+Neighbours: `ports` (whom to ask), `core.live` (what is answered), `core.plan` (what it is for).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from controller.core.compare import content, same_content
+from controller.core.diff import diff
+from controller.core.live import LiveService, Observation, Revision
+from controller.core.render import Rendered
+from controller.reconcile.ports import ReadEcs
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The services of a cluster at one moment: the named ones and all that ECS lists."""
+
+    cluster: str
+    services: Mapping[str, LiveService] = field(default_factory=dict)
+    revisions: Mapping[str, Revision] = field(default_factory=dict)
+    """Revisions in use by the named services, by ARN."""
+
+    def observation(self, name: str) -> Observation:
+        """What the snapshot knows of one service."""
+        return _observation(self.services.get(name), self.revisions)
+
+    def existing(self) -> Iterable[LiveService]:
+        """Services that are there: ACTIVE or DRAINING."""
+        return (service for service in self.services.values() if service.status != "INACTIVE")
+
+
+async def snapshot(ecs: ReadEcs, cluster: str, names: Iterable[str]) -> Snapshot:
+    """Observe the named services and whatever else the cluster lists: ⌈N/100⌉ ListServices, ⌈N/10⌉ DescribeServices."""
+    wanted = set(names)
+    listed = await ecs.service_names(cluster)
+    services = await ecs.services(cluster, sorted(wanted.union(listed)))
+    used = {one.task_definition for name, one in services.items() if name in wanted and one.status == "ACTIVE"}
+    return Snapshot(cluster, services, await ecs.revisions(used))
+
+
+async def observe(ecs: ReadEcs, cluster: str, name: str) -> Observation:
+    """One service as it is now."""
+    services = await ecs.services(cluster, [name])
+    service = services.get(name)
+    revisions = {}
+    if service is not None and service.status == "ACTIVE":
+        revisions = {service.task_definition: await ecs.revision(service.task_definition)}
+    return _observation(service, revisions)
+
+
+async def complete(ecs: ReadEcs, rendered: Rendered, observation: Observation) -> Observation:
+    """Add what planning needs once something differs: revisions to reuse, and whether ECS has rolled this one back."""
+    service = observation.service
+    if service is not None and (service.draining or not _definition_differs(rendered, observation)):
+        return observation
+    candidates = await ecs.candidates(rendered.family)
+    rollout = None
+    if service is not None and any(same_content(rendered.register, candidate) for candidate in candidates):
+        rollout = await ecs.last_rollout(rendered.create["cluster"], service.name)
+    return replace(observation, candidates=candidates, rollout=rollout)
+
+
+def _definition_differs(rendered: Rendered, observation: Observation) -> bool:
+    live = observation.revision.wire if observation.revision else {}
+    return bool(diff(content(rendered.register).members, content(live).members))
+
+
+def _observation(service: LiveService | None, revisions: Mapping[str, Revision]) -> Observation:
+    if service is None:
+        return Observation()
+    if service.status == "INACTIVE":
+        return Observation(previous=f"{service.created_at:.3f}")
+    return Observation(service=service, revision=revisions.get(service.task_definition))

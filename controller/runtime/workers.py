@@ -1,0 +1,71 @@
+"""Workers: take a key, call the reconciler, and do with the queue what its outcome says.
+
+One key's failure is that key's alone: whatever is raised is noted, counted as a failure and retried with backoff, and
+the worker goes on. Cancellation is shutdown and never an error. Neighbours: `queue`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from controller.runtime.queue import ShutDownError, WorkQueue
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What a reconciliation wants of the queue: nothing, another look after a time, or a retry with backoff."""
+
+    after: float | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workers(Generic[K]):
+    """A number of workers on one queue.
+
+    `reconcile` is called with a key; `crashed` is told of a key whose reconciliation raised, which no reconciler
+    should.
+    """
+
+    queue: WorkQueue[K]
+    reconcile: Callable[[K], Awaitable[Next]]
+    crashed: Callable[[K, Exception], None]
+    count: int
+    timeout: float
+    """Seconds after which one reconciliation is given up; it counts as a failure."""
+
+    async def run(self) -> None:
+        """Work until the queue is shut down; what is under way then is finished first."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self.count):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                key, priority = await self.queue.get()
+            except ShutDownError:
+                return
+            try:
+                self._requeue(key, priority, await self._reconcile(key))
+            finally:
+                self.queue.done(key)
+
+    async def _reconcile(self, key: K) -> Next:
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await self.reconcile(key)
+        except Exception as error:  # noqa: BLE001 - the boundary: one poisoned key must not stop the others
+            self.crashed(key, error)
+            return Next(failed=True)
+
+    def _requeue(self, key: K, priority: int, wanted: Next) -> None:
+        if wanted.failed:
+            self.queue.add_after_failure(key, priority=priority)
+            return
+        self.queue.forget(key)
+        if wanted.after is not None:
+            self.queue.add(key, after=wanted.after, priority=priority)
