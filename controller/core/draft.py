@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from controller.core.diagnostics import Code, Diagnostic
+from controller.core.fields.spelling import expression
 from controller.core.gaudi.requirements import Addition
 from controller.core.path import Item, Path, show
 from controller.core.workload import Workload
@@ -119,7 +120,7 @@ def _identity(member: Any) -> str:
     if "containerPort" in member:
         return f"{member['containerPort']} {member.get('protocol', 'tcp')}"
     if "expression" in member:
-        return f"{member.get('type', 'memberOf')} {' '.join(str(member['expression']).split())}"
+        return f"{member.get('type', 'memberOf')} {expression(member['expression'])}"
     return str(member.get("name"))
 
 

@@ -1,0 +1,1 @@
+"""Sources of specs: bytes and a revision in, complete or an error, never half a listing."""

@@ -25,7 +25,7 @@ from controller.core.fields.kinds import (
     flags,
     plain,
 )
-from controller.core.placement import canonical as canonical_expression
+from controller.core.fields.spelling import expression, strategy_field
 
 
 class Effect(StrEnum):
@@ -135,18 +135,6 @@ def _minimum_healthy_percent(_: Wire, request: Wire) -> int:
     return 0 if is_daemon(request) else 100
 
 
-def _strategy_field(value: Any) -> Any:
-    """`host` means `instanceId`; ECS answers `cpu` and `memory` in capitals. Source: Terraform's provider."""
-    text = str(value)
-    if text.lower() == "host":
-        return "instanceId"
-    return text.lower() if text.lower() in {"cpu", "memory"} else text
-
-
-def _expression(text: Any) -> str:
-    return canonical_expression(str(text))
-
-
 _UNMANAGED_LEAF: Final[Field] = Leaf(default=UNMANAGED)
 
 SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
@@ -232,8 +220,8 @@ SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
         "healthyPercent": Leaf(default=Constant(100)),
         "sourceServiceRevisionCleanup": Leaf(default=Constant("BLOCKING")),
     },
-    "PlacementConstraint": {**plain("type"), "expression": Leaf(canonical=_expression)},
-    "PlacementStrategy": {**plain("type"), "field": Leaf(canonical=_strategy_field)},
+    "PlacementConstraint": {**plain("type"), "expression": Leaf(canonical=expression)},
+    "PlacementStrategy": {**plain("type"), "field": Leaf(canonical=strategy_field)},
     "NetworkConfiguration": {"awsvpcConfiguration": Struct("AwsVpcConfiguration")},
     "AwsVpcConfiguration": {
         "subnets": Bag(),

@@ -4,7 +4,6 @@ Sources: AWS API model (botocore), recorded answers of live ECS (2018-2026), and
 A member that ECS returns as sent and leaves out otherwise needs no more than its name here.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,25 +23,11 @@ from controller.core.fields.kinds import (
     flags,
     plain,
 )
+from controller.core.fields.spelling import cpu_units, expression, memory_mib, not_zero
 from controller.core.gaudi.cards import canonical_environment
-from controller.core.placement import canonical as canonical_expression
 
 HOST_PORT_IS_CONTAINER_PORT: Final = frozenset({"awsvpc", "host"})
 """Network modes in which ECS fills `hostPort` with `containerPort`. Sources: API model, Terraform #3401."""
-
-
-def _cpu_units(text: Any) -> str:
-    """`1 vCPU` → `1024`: ECS stores task CPU as units. Source: API model, RegisterTaskDefinition `cpu`."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*v?cpu\s*", str(text), re.IGNORECASE)
-    return str(int(float(match[1]) * 1024)) if match else str(text).strip()
-
-
-def _memory_mib(text: Any) -> str:
-    """`1GB` → `1024`: ECS stores task memory as MiB. Source: API model, RegisterTaskDefinition `memory`."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(gb|mb)\s*", str(text), re.IGNORECASE)
-    if not match:
-        return str(text).strip()
-    return str(int(float(match[1]) * (1024 if match[2].lower() == "gb" else 1)))
 
 
 def _host_port(mapping: Wire, request: Wire) -> Any:
@@ -50,21 +35,13 @@ def _host_port(mapping: Wire, request: Wire) -> Any:
     return mapping.get("containerPort") if request.get("networkMode") in HOST_PORT_IS_CONTAINER_PORT else None
 
 
-def _not_zero(value: Any) -> Any:
-    return value or None
-
-
-def _expression(text: Any) -> str:
-    return canonical_expression(str(text))
-
-
 TASK_DEFINITION_SHAPES: Final[Mapping[str, Rows]] = {
     "RegisterTaskDefinitionRequest": {
         **plain("family", "taskRoleArn", "executionRoleArn", "pidMode", "ipcMode"),
         **flags("enableFaultInjection"),
         "networkMode": Leaf(default=Constant("bridge")),
-        "cpu": Leaf(canonical=_cpu_units),
-        "memory": Leaf(canonical=_memory_mib),
+        "cpu": Leaf(canonical=cpu_units),
+        "memory": Leaf(canonical=memory_mib),
         "containerDefinitions": Keyed("ContainerDefinition", by=("name",)),
         "volumes": Keyed("Volume", by=("name",)),
         "placementConstraints": Keyed("TaskDefinitionPlacementConstraint", by=("type", "expression")),
@@ -113,7 +90,7 @@ TASK_DEFINITION_SHAPES: Final[Mapping[str, Rows]] = {
     "RepositoryCredentials": plain("credentialsParameter"),
     "PortMapping": {
         **plain("containerPort", "name", "appProtocol", "containerPortRange"),
-        "hostPort": Leaf(default=Derived(_host_port), canonical=_not_zero),
+        "hostPort": Leaf(default=Derived(_host_port), canonical=not_zero),
         "protocol": Leaf(default=Constant("tcp")),
     },
     "ContainerRestartPolicy": {
@@ -192,7 +169,7 @@ TASK_DEFINITION_SHAPES: Final[Mapping[str, Rows]] = {
     "FSxWindowsFileServerAuthorizationConfig": plain("credentialsParameter", "domain"),
     "TaskDefinitionPlacementConstraint": {
         "type": Leaf(default=Constant("memberOf")),
-        "expression": Leaf(canonical=_expression),
+        "expression": Leaf(canonical=expression),
     },
     "Tag": plain("key", "value"),
     "ProxyConfiguration": {

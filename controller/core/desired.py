@@ -1,0 +1,75 @@
+"""Everything that a source revision asks for: files in, rendered workloads and findings out.
+
+The one pure sentence of the house up to the point where the live state comes in: parse → render → policy. A document
+that fails anywhere on the way is left out alone; in a daemon its last good version stands in for it, so that one bad
+commit neither stops nor deletes anything. Neighbours: `parse`, `render`, `policy`; `app` compares the result with
+ECS.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from controller.core.diagnostics import Diagnostic
+from controller.core.parse import parse
+from controller.core.policy import check
+from controller.core.prune import SourceHealth
+from controller.core.render import Rendered, Settings, render
+from controller.core.workload import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What is wanted, and what is wrong with what was written."""
+
+    rendered: Mapping[Key, Rendered] = field(default_factory=dict)
+    """Valid workloads, last good versions included."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """Findings of the newest revision, warnings included."""
+    invalid: Mapping[Key, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    """Keys whose newest document cannot be used, as far as the key can be read, with the reasons."""
+    broken_files: frozenset[str] = frozenset()
+    """Files of which some document has no readable key."""
+    last_good: frozenset[Key] = frozenset()
+    """Keys of `rendered` that come from an earlier revision."""
+
+    @property
+    def health(self) -> SourceHealth:
+        """What deletions may rely on."""
+        complete = not any(diagnostic.is_error for diagnostic in self.diagnostics)
+        return SourceHealth(complete=complete, workloads=len(self.rendered) - len(self.last_good))
+
+
+def desire(files: Mapping[str, bytes], settings: Settings, problems: Iterable[Diagnostic] = ()) -> Desired:
+    """What a revision asks for. `problems` are the findings of the source itself (files that could not be read)."""
+    parsed = parse(files)
+    unreadable = tuple(problems)
+    diagnostics = [*unreadable, *parsed.diagnostics]
+    rendered: dict[Key, Rendered] = {}
+    invalid: dict[Key, tuple[Diagnostic, ...]] = dict.fromkeys(parsed.broken, ())
+    for workload in parsed.workloads:
+        rendering = render(workload, settings)
+        findings = rendering.diagnostics if rendering.rendered is None else check(rendering.rendered)
+        diagnostics.extend(findings)
+        if rendering.rendered is None or any(finding.is_error for finding in findings):
+            invalid[workload.key] = findings
+        else:
+            rendered[workload.key] = rendering.rendered
+    return Desired(
+        rendered=rendered,
+        diagnostics=tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.at)),
+        invalid=invalid,
+        broken_files=parsed.broken_files | {problem.at.file for problem in unreadable},
+    )
+
+
+def keep_last_good(before: Desired, after: Desired) -> Desired:
+    """The newer revision, with the earlier version of every workload that the newer one names but breaks.
+
+    A document is named by its key or, where that cannot be read, by its file.
+    """
+    kept = {
+        key: old
+        for key, old in before.rendered.items()
+        if key not in after.rendered and (key in after.invalid or old.workload.file in after.broken_files)
+    }
+    return replace(after, rendered={**after.rendered, **kept}, last_good=frozenset(kept))
