@@ -58,6 +58,7 @@ class Code(StrEnum):
     DUPLICATE_TARGET = "duplicate-target"
     UNKNOWN_DEPENDENCY = "unknown-dependency"
     DEPENDENCY_CYCLE = "dependency-cycle"
+    UNKNOWN_TARGET = "unknown-target"
     # The rendered request
     CONTRADICTION = "contradiction"
     POLICY = "policy"

@@ -32,6 +32,8 @@ class Settings:
     """Identity of this controller, written to every service that it manages."""
     port_base: int = DEFAULT_PORT_BASE
     """Host port that stands for card 0."""
+    targets: frozenset[str] = frozenset()
+    """Names that `spec.target` may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def render(workload: Workload, settings: Settings) -> Rendering:
     """The requests of one workload."""
     draft = Draft(workload=workload, register=copy.deepcopy(workload.task_definition), reasons=[], problems=[])
     draft.register.setdefault("family", workload.document.metadata.name)
+    _check_target(draft, settings)
     if workload.document.spec.gaudi is not None:
         _add_gaudi(draft, workload.document.spec.gaudi, settings)
     create, unmanaged = service_request(draft)
@@ -124,6 +127,14 @@ def _bookkeeping(workload: Workload, settings: Settings, content: str) -> dict[s
     if workload.document.spec.reconcile.on_delete is OnDelete.ORPHAN:
         tags[ON_DELETE] = "orphan"
     return tags
+
+
+def _check_target(draft: Draft, settings: Settings) -> None:
+    """A workload for an account that nobody configured must not land in the one that happens to be at hand."""
+    target = draft.workload.document.spec.target
+    if target is not None and target not in settings.targets:
+        hint = f"targets: {', '.join(sorted(settings.targets)) or 'none is configured'}"
+        draft.problem(Code.UNKNOWN_TARGET, f"target `{target}` is not configured", ("spec", "target"), hint=hint)
 
 
 def _add_gaudi(draft: Draft, gaudi: Gaudi, settings: Settings) -> None:

@@ -48,11 +48,19 @@ class FilesSource:
         """See `Source`."""
         folder = self.path if self.path.is_dir() else self.path.parent
         timeout = int(self.poll * 1000)
-        async with aclosing(
-            awatch(folder, debounce=SETTLE_MS, step=SETTLE_MS, rust_timeout=timeout, yield_on_timeout=True)
-        ) as watch:
-            async for _ in watch:
+        watching = awatch(folder, debounce=SETTLE_MS, step=SETTLE_MS, rust_timeout=timeout, yield_on_timeout=True)
+        async with aclosing(watching) as watch:
+            change = asyncio.ensure_future(anext(watch))
+            try:
+                await asyncio.sleep(0)  # lets the watch begin before the caller reads for the first time
                 yield
+                while True:
+                    await change
+                    yield
+                    change = asyncio.ensure_future(anext(watch))
+            finally:
+                change.cancel()
+                await asyncio.wait([change])
 
     def _snapshot(self) -> Snapshot:
         files: dict[str, bytes] = {}

@@ -46,7 +46,10 @@ class Source(Protocol):
         ...
 
     def changes(self) -> AsyncIterator[None]:
-        """Yields whenever the source may have changed; a poll is the floor."""
+        """Yields at once and then whenever the source may have changed; a poll is the floor.
+
+        Whoever reads a snapshot after each misses nothing: watching has begun before the first one.
+        """
         ...
 
 

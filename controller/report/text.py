@@ -1,0 +1,186 @@
+"""The plan for people: one line per field, what differs, where it is written, what it does.
+
+A pure function of the report; colour only when asked for. Text from specs and from AWS is escaped, so that nothing in
+it can move the cursor or forge a line. Neighbours: `document` (the same as JSON), `frame` (spec errors).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from controller.core.compare import Change
+from controller.core.pass_report import PassReport, Verdict, WorkloadReport
+from controller.core.path import show
+from controller.core.plan import Drift, Hold, Step
+
+LONGEST_VALUE: Final = 60
+"""Characters of a value; what is longer is cut in the middle."""
+
+_COLOURS: Final = {"+": "32", "~": "33", "-": "31", "!": "35", "=": "2", "?": "31", "dim": "2", "bold": "1"}
+_MARKS: Final = {
+    Verdict.CREATE: "+",
+    Verdict.UPDATE: "~",
+    Verdict.DELETE: "-",
+    Verdict.BLOCKED: "!",
+    Verdict.INVALID: "!",
+    Verdict.IN_SYNC: "=",
+    None: "?",
+}
+
+
+def plan_text(report: PassReport, *, colour: bool = False, verbose: bool = False) -> str:
+    """The plan as lines. Workloads that are in sync are counted, and listed only if `verbose`."""
+    paint = _Paint(colour)
+    mode = "applied" if report.applied else "DRY RUN, nothing is written"
+    lines = [f"source  {clean(report.uri)} @ {report.revision}    {paint('bold', mode)}"]
+    for workload in report.workloads:
+        if verbose or workload.verdict is not Verdict.IN_SYNC or workload.done or workload.last_good:
+            lines.extend(_workload(workload, paint))
+    lines.append(_summary(report))
+    return "\n".join(lines) + "\n"
+
+
+def status_text(workloads: Sequence[WorkloadReport], *, colour: bool = False) -> str:
+    """The state of every workload as a table: spec, drift, health, tasks, cards."""
+    paint = _Paint(colour)
+    rows = [("WORKLOAD", "SPEC", "DRIFT", "HEALTH", "RUN", "CARDS", "NOTE")]
+    rows.extend(
+        (
+            clean(str(one.key)),
+            "Invalid" if one.last_good or one.plan.drift is Drift.INVALID else "Accepted",
+            _drift(one),
+            str(one.health.state),
+            f"{one.tasks[0]}/{one.tasks[1]}" if one.tasks else "-",
+            str(one.cards) if one.cards else "-",
+            clean(_note(one)),
+        )
+        for one in workloads
+    )
+    lines = table(rows)
+    lines[0] = paint("dim", lines[0])
+    return "\n".join(lines) + "\n"
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as aligned lines; the last column is not padded."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
+        for row in rows
+    ]
+
+
+def clean(text: str) -> str:
+    """The text with control characters spelled out, so that it stays one line and cannot command a terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def value(shown: Any) -> str:
+    """A value on one line: text plain, everything else as JSON; long ones cut."""
+    if shown is None:
+        return "(absent)"
+    text = clean(shown) if isinstance(shown, str) else clean(json.dumps(shown, ensure_ascii=False, sort_keys=True))
+    if isinstance(shown, str) and not shown:
+        text = '""'
+    if len(text) <= LONGEST_VALUE:
+        return text
+    half = (LONGEST_VALUE - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+class _Paint:
+    """Colours a piece of text, or leaves it."""
+
+    def __init__(self, colour: bool) -> None:
+        self._colour = colour
+
+    def __call__(self, style: str, text: str) -> str:
+        return f"\x1b[{_COLOURS[style]}m{text}\x1b[0m" if self._colour else text
+
+
+def _workload(workload: WorkloadReport, paint: _Paint) -> Iterable[str]:
+    mark = _MARKS[workload.verdict]
+    yield f"{paint(mark, f'{mark} {clean(str(workload.key))}'):<40}  {_headline(workload)}".rstrip()
+    yield from (f"    {line}" for line in _changes(workload.plan.changes, paint))
+    for unknown in workload.plan.unknown:
+        yield paint("dim", f"    {clean(show(unknown.path))} is new to this controller; shown, not compared")
+    for hold in workload.plan.holds:
+        yield f"    {paint('!', hold.reason)}: {clean(hold.message)}"
+    if workload.error is not None:
+        yield f"    {paint('?', workload.error.reason)}: {clean(str(workload.error))}"
+
+
+def _headline(workload: WorkloadReport) -> str:
+    parts: list[str] = []
+    plan = workload.plan
+    if workload.done:
+        parts.append(f"done: {_steps(workload.done)}")
+    if plan.changes:
+        parts.append(f"{len(plan.changes)} field{'' if len(plan.changes) == 1 else 's'} differ")
+    if plan.steps:
+        parts.append(_steps(plan.steps))
+    if plan.ignored:
+        parts.append(f"{plan.ignored} ignored")
+    if workload.last_good:
+        parts.append("the newest document is invalid, the last good one stands")
+    if not plan.steps and not plan.holds and workload.error is None:
+        parts.append(f"{_drift(workload)}, {workload.health.state}")
+    return ", ".join(parts)
+
+
+def _steps(steps: Sequence[Step]) -> str:
+    """What the steps do, in one clause."""
+    names = {
+        "EnsureTaskDefinition": "new revision",
+        "CreateService": "create",
+        "UpdateService": "update",
+        "TagService": "tag",
+        "ScaleToZero": "scale to 0",
+        "DeleteService": "delete",
+    }
+    told = [names[type(step).__name__] for step in steps]
+    return " + ".join(dict.fromkeys(told))
+
+
+def _changes(changes: Sequence[Change], paint: _Paint) -> list[str]:
+    if not changes:
+        return []
+    rows = [
+        (clean(change.field), f"{value(change.live)} → {value(change.spec)}", clean(str(change.origin)), change.effect)
+        for change in changes
+    ]
+    lines = table([(field, shown, at, effect) for field, shown, at, effect in rows])
+    return [paint("~", line) for line in lines]
+
+
+def _summary(report: PassReport) -> str:
+    counts = report.summary
+    words = {
+        Verdict.CREATE: "to create",
+        Verdict.UPDATE: "to update",
+        Verdict.DELETE: "to delete",
+        Verdict.BLOCKED: "blocked",
+        Verdict.INVALID: "invalid",
+        Verdict.IN_SYNC: "in sync",
+    }
+    parts = [f"{counts[verdict]} {word}" for verdict, word in words.items()]
+    failed = sum(workload.error is not None for workload in report.workloads)
+    if failed:
+        parts.append(f"{failed} failed")
+    return f"plan: {', '.join(parts)}"
+
+
+def _drift(workload: WorkloadReport) -> str:
+    count = len(workload.plan.changes)
+    return f"{workload.plan.drift} {count}" if count else str(workload.plan.drift)
+
+
+def _note(workload: WorkloadReport) -> str:
+    if workload.error is not None:
+        return f"{workload.error.reason}: {workload.error.message}"
+    hold: Hold | None = next(iter(workload.plan.holds), None)
+    if hold is not None:
+        return f"{hold.reason}: {hold.message}"
+    if workload.last_good:
+        return "the newest document is invalid, the last good one stands"
+    return "" if workload.health.state == "Healthy" else workload.health.message
