@@ -1,13 +1,14 @@
 """What a user writes: the models are the schema, the documentation and the types at once.
 
-Native ECS members (`taskDefinition`, `service`) stay as they are on the wire; their shapes come from botocore's own model
-(`core.ecs`), not from here. Everything else is spelled out, frozen, and refuses what it does not know. Neighbours: `parse`
-fills these from positioned YAML, `schema` prints them as JSON Schema, `render` turns them into ECS requests.
+Native ECS members (`taskDefinition`, `service`) stay as they are on the wire; their shapes come from botocore's own
+model (`core.ecs`), not from here. Everything else is spelled out, frozen, and refuses what it does not know.
+Neighbours: `parse` fills these from positioned YAML, `schema` prints them as JSON Schema, `render` turns them into
+ECS requests.
 """
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -16,16 +17,33 @@ from controller.core.ecs.model import EcsShape
 
 API_VERSION: Literal["dl1.ecs/v1alpha1"] = "dl1.ecs/v1alpha1"
 
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_-]+$")]
+_NAME: Final = r"^[A-Za-z0-9_-]+$"
+_LABEL_KEY: Final = r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$"
+_LABEL_VALUE: Final = r"^[A-Za-z0-9_.@:/+=-]*$"
+_VERSION: Final = r"^\d+\.\d+\.\d+$"
+_CLUSTER: Final = r"^([A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:cluster/[A-Za-z0-9_-]{1,255})$"
+_WORKLOAD: Final = r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$"
+_FIELD: Final = r"^(taskDefinition|service)\.\S+$"
+
+PATTERNS: Final = {
+    _NAME: "made of letters, digits, - and _",
+    _LABEL_KEY: "made of letters, digits, - _ and ., with a letter or digit at both ends",
+    _LABEL_VALUE: "made of letters, digits and _ . @ : / + = -",
+    _VERSION: "a version of three numbers, as 1.11.0",
+    _CLUSTER: "the name or the ARN of an ECS cluster",
+    _WORKLOAD: "a workload as cluster/name",
+    _FIELD: "a path that begins with taskDefinition. or service., as the report prints it",
+}
+"""Pattern → what it asks for, in words."""
+
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, pattern=_NAME)]
 """An ECS name: service, family, cluster. Source: ECS API, CreateService `serviceName`."""
 
 Card: TypeAlias = Annotated[int, Field(ge=0, le=7)]
 """One of the eight Gaudi cards of a dl1.24xlarge."""
 
-LabelKey: TypeAlias = Annotated[
-    str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$")
-]
-LabelValue: TypeAlias = Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z0-9_.@:/+=-]*$")]
+LabelKey: TypeAlias = Annotated[str, Field(min_length=1, max_length=63, pattern=_LABEL_KEY)]
+LabelValue: TypeAlias = Annotated[str, Field(max_length=63, pattern=_LABEL_VALUE)]
 
 
 class Model(BaseModel):
@@ -35,7 +53,6 @@ class Model(BaseModel):
         alias_generator=to_camel,
         extra="forbid",
         frozen=True,
-        validate_by_name=True,
         use_attribute_docstrings=True,
     )
 
@@ -73,8 +90,8 @@ class Metadata(Model):
     """Who the workload is."""
 
     name: Name
-    """Name of the ECS service and of the task definition family, unless `service.serviceName` or `taskDefinition.family`
-    say otherwise."""
+    """Name of the ECS service and of the task definition family, unless `service.serviceName` or
+    `taskDefinition.family` say otherwise."""
     labels: dict[LabelKey, LabelValue] = {}
     """Labels for selectors (`-l team=nlp`); written to the service as `dl1.ecs/labels/<key>` tags."""
 
@@ -96,7 +113,7 @@ class Gaudi(Model):
     """`hostPorts` reserves one static host port per card, so that ECS itself never places two tasks on one card."""
     efa: bool = False
     """Whether the task uses the Elastic Fabric Adapters of its instance."""
-    synapseai: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] | None = None
+    synapseai: Annotated[str, Field(pattern=_VERSION)] | None = None
     """SynapseAI version of the image, where the image tag does not say it: `1.11.0`."""
 
 
@@ -116,7 +133,7 @@ class Suspend(Model):
 class Ignore(Model):
     """A field that somebody else owns: neither reported as drift nor written."""
 
-    path: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^(taskDefinition|service)\.\S+$")]
+    path: Annotated[str, Field(min_length=1, max_length=500, pattern=_FIELD)]
     """Path as the report prints it, `*` matches one segment: `service.healthCheckGracePeriodSeconds`."""
     reason: Annotated[str, Field(min_length=1, max_length=200)]
     """Who owns it, or why it may differ."""
@@ -135,7 +152,7 @@ class Reconcile(Model):
     """Take over a live service that nobody owns."""
     on_delete: OnDelete = OnDelete.DELETE
     """What happens to the service when this spec goes away."""
-    depends_on: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$")], ...] = ()
+    depends_on: tuple[Annotated[str, Field(pattern=_WORKLOAD)], ...] = ()
     """Workloads (`cluster/name`) that must be in sync and healthy before this one is changed."""
 
 
@@ -146,10 +163,7 @@ ServiceRequest: TypeAlias = Annotated[dict[str, Any], EcsShape("CreateServiceReq
 class ServiceSpec(Model):
     """A long-running ECS service."""
 
-    cluster: Annotated[
-        str,
-        Field(pattern=r"^([A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:cluster/[A-Za-z0-9_-]{1,255})$"),
-    ]
+    cluster: Annotated[str, Field(pattern=_CLUSTER)]
     """Name or ARN of the cluster."""
     target: Name | None = None
     """A named account, region and role of the controller's configuration."""

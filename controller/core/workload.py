@@ -55,7 +55,8 @@ class Workload:
         return self.document.spec.service
 
     def origin(self, path: Path) -> Span:
-        """Where a value of the spec stands; `path` starts at the document's root. The nearest parent if it is implied."""
+        """Where a value of the spec stands; `path` starts at the document's root. The nearest parent if it is
+        implied."""
         return locate(self.tree, path)
 
 
