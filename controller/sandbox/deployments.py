@@ -25,6 +25,7 @@ FINAL = frozenset({Stage.SUCCESSFUL, Stage.STOPPED, Stage.ROLLBACK_SUCCESSFUL, S
 
 TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 NO_CANDIDATE = "No rollback candidate was found to run the rollback."
+STOPPED_BY_USER = "Service deployment was stopped on request."
 
 
 def threshold(breaker: Wire, desired: int) -> int:
@@ -219,3 +220,24 @@ def _record(world: World, service: Service, **fields: Any) -> None:
 
 def _alive(world: World, service: Service, deployment: Deployment) -> bool:
     return any(world.tasks[task].deployment == deployment.id for task in world.tasks_of.get(service.arn, ()))
+
+
+def stop(world: World, service: Service, *, rollback: bool) -> Service:
+    """A user stops the current service deployment: back to the last completed one, or just no further.
+
+    Without a completed one to go back to, the rollback fails at once.
+    """
+    failed = replace(
+        service.deployments[0],
+        rollout=Rollout.FAILED,
+        reason=f"ECS deployment {service.deployments[0].id} stopped.",
+        updated_at=world.now,
+    )
+    service = replace(service, deployments=(failed, *service.deployments[1:]), steady=False, trouble=None)
+    if not rollback:
+        _record(world, service, stage=Stage.STOP_REQUESTED, reason=STOPPED_BY_USER)
+    elif service.completed is None or service.completed.id == failed.id:
+        _record(world, service, stage=Stage.ROLLBACK_FAILED, reason=NO_CANDIDATE, finished_at=world.now)
+    else:
+        service = roll_back(world, service, tripped=False, reason=STOPPED_BY_USER)
+    return service

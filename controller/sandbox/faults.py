@@ -114,6 +114,9 @@ def cast(shadows: dict[str, tuple[Shadow, ...]], *, arn: str, view: Wire | None,
     """Remember, before a write, what readers that lag will see: `view`, until the lag is over."""
     if lag <= 0:
         return
+    for known, cast_before in list(shadows.items()):
+        if cast_before[-1].until <= now:
+            del shadows[known]
     live = tuple(shadow for shadow in shadows.get(arn, ()) if shadow.until > now)
     shadows[arn] = (*live, Shadow(now + lag, view))
 

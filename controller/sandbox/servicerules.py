@@ -5,7 +5,8 @@ Texts are ECS's where users or AWS's own pages quote them. Neighbours: `services
 
 from controller.core.placement import subjects
 from controller.sandbox.errors import invalid
-from controller.sandbox.launching import FARGATE
+from controller.sandbox.launching import FARGATE, target
+from controller.sandbox.taskdefinitions import compatibilities
 from controller.sandbox.validation import check_percentages, check_strategies, constraint_expressions
 from controller.sandbox.wire import Wire
 from controller.sandbox.world import Cluster, TaskDefinition
@@ -31,7 +32,7 @@ def check_service(members: Wire, definition: TaskDefinition, cluster: Cluster, *
     if daemon and members["placementStrategy"]:
         raise invalid("The daemon scheduling strategy does not support placement strategies.")
     _network(members, definition)
-    _capacity(members, cluster)
+    _capacity(members, definition, cluster)
     _load_balancers(members, definition)
     if members["healthCheckGracePeriodSeconds"] and not members["loadBalancers"]:
         raise invalid("Health check grace period is only valid for services configured to use load balancers")
@@ -83,7 +84,10 @@ def _network(members: Wire, definition: TaskDefinition) -> None:
         raise invalid("A network configuration has at most 16 subnets and 5 security groups.")
 
 
-def _capacity(members: Wire, cluster: Cluster) -> None:
+def _capacity(members: Wire, definition: TaskDefinition, cluster: Cluster) -> None:
+    kind = target(members)[1]
+    if kind in ("EC2", "FARGATE", "EXTERNAL") and kind not in compatibilities(definition.content):
+        raise invalid(f"Task definition does not support launch_type {kind}.")
     strategy = members.get("capacityProviderStrategy") or []
     known = FARGATE | set(cluster.members.get("capacityProviders", ()))
     for entry in strategy:

@@ -98,7 +98,7 @@ def create(world: World, params: Wire) -> Wire:
         request=clone(params),
         deployments=(),
     )
-    world.service_deployments.pop(reference, None)
+    _drop_history(world, reference)
     if members["deploymentController"]["type"] == "ECS":
         service = begin(world, service)
     world.services[reference] = service
@@ -369,5 +369,10 @@ def forget(world: World, reference: str, since: float) -> None:
     if service is None or service.status is not ServiceStatus.INACTIVE or service.inactive_at != since:
         return
     del world.services[reference]
+    _drop_history(world, reference)
+
+
+def _drop_history(world: World, reference: str) -> None:
+    """Service deployments and revisions end with their service."""
     for record in world.service_deployments.pop(reference, ()):
         world.revisions.pop(record.target, None)

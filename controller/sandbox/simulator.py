@@ -10,7 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from controller.sandbox import attributes, clusters, instances, services, taskdefinitions, tasks
+from controller.sandbox import (
+    attributes,
+    clusters,
+    instances,
+    runtask,
+    servicedeployments,
+    services,
+    settings,
+    tags,
+    taskdefinitions,
+    taskqueries,
+    tasks,
+)
 from controller.sandbox.agenda import Acquire, ContainerExit, Forget, HealthResult, Note, ServiceTick, TaskStep
 from controller.sandbox.errors import EcsError, throttled, unknown_operation
 from controller.sandbox.faults import Faults, take
@@ -52,6 +64,20 @@ OPERATIONS: Mapping[str, Operation] = {
     "PutAttributes": attributes.put,
     "DeleteAttributes": attributes.delete,
     "ListAttributes": attributes.list_attributes,
+    "ListServiceDeployments": servicedeployments.list_deployments,
+    "DescribeServiceDeployments": servicedeployments.describe,
+    "DescribeServiceRevisions": servicedeployments.describe_revisions,
+    "StopServiceDeployment": servicedeployments.stop,
+    "RunTask": runtask.run,
+    "StartTask": runtask.start,
+    "StopTask": taskqueries.stop_task,
+    "DescribeTasks": taskqueries.describe,
+    "ListTasks": taskqueries.list_tasks,
+    "TagResource": tags.tag,
+    "UntagResource": tags.untag,
+    "ListTagsForResource": tags.list_tags,
+    "DescribeCapacityProviders": settings.describe_capacity_providers,
+    "ListAccountSettings": settings.list_account_settings,
 }
 """What the sandbox simulates; the rest of ECS answers UnsupportedFeatureException."""
 

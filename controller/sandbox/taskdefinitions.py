@@ -169,17 +169,21 @@ def usable(world: World, reference: str) -> TaskDefinition:
 def describe_one(world: World, definition: TaskDefinition) -> Wire:
     """One revision on the wire."""
     content = clone(definition.content)
-    mode = content.get("networkMode")
-    sized = "cpu" in content and "memory" in content
-    compatibilities = ["EC2", "FARGATE"] if mode == "awsvpc" and sized else ["EC2"]
     return {
         **content,
         "taskDefinitionArn": definition.arn,
         "revision": definition.revision,
         "status": definition.status,
         "requiresAttributes": [{"name": name} for name in required_attributes(content)],
-        "compatibilities": compatibilities if mode == "awsvpc" else ["EXTERNAL", "EC2"],
+        "compatibilities": compatibilities(content),
         "registeredAt": definition.registered_at,
         "registeredBy": principal(world),
         **present(deregisteredAt=definition.deregistered_at, deleteRequestedAt=definition.delete_requested_at),
     }
+
+
+def compatibilities(content: Wire) -> list[str]:
+    """The launch types that can run it: awsvpc with sizes also on Fargate, without awsvpc also EXTERNAL."""
+    if content.get("networkMode") != "awsvpc":
+        return ["EXTERNAL", "EC2"]
+    return ["EC2", "FARGATE"] if "cpu" in content and "memory" in content else ["EC2"]
