@@ -78,6 +78,11 @@ class Daemon:
             self._queue.shut_down()
             await working
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """Begin to stop; `run` returns when the work in flight is done."""
         self._stopping.set()

@@ -7,9 +7,10 @@ Refuses nothing: a secret in plain text is also a policy finding, but that is no
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
-SECRET_NAME: Final = re.compile(r"secret|token|passw|api_?key|credential|private|access_?key", re.IGNORECASE)
+SECRET_NAME: Final = re.compile(r"secret|token(?!i[sz])|passw|api_?key|credential|private|access_?key", re.IGNORECASE)
 """Names that announce a secret. `valueFrom` references and ARNs are not values and are told apart by their callers."""
 
 _SECRET_VALUE: Final = re.compile(
@@ -28,8 +29,12 @@ _SECRET_VALUE: Final = re.compile(
     re.VERBOSE,
 )
 _ASSIGNED: Final = re.compile(
-    r"(?P<name>[A-Za-z0-9_-]*(?:secret|token|passw(?:or)?d|api_?key)[A-Za-z0-9_-]*)(?P<sep>[=:]\s*)(?P<value>[^\s,;&]+)",
-    re.IGNORECASE,
+    r"""
+      (?P<name>[A-Za-z0-9_-]*(?:secret|token(?!i[sz])|passw(?:or)?d|api_?key)[A-Za-z0-9_-]*)
+      (?P<sep>[=:]\s*)
+      (?P<value>(?!arn:|[{\[&*|>])[^\s,;&]+)                # not a reference, not the start of something nested
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -46,14 +51,26 @@ def redact(value: Any, *, name: str = "") -> Any:
         case dict():
             return {key: redact(member, name=_name_within(name, key)) for key, member in value.items()}
         case list() | tuple():
-            return [redact(member, name=name) for member in value]
+            names = [name, *(_flag_name(member) or name for member in value)]
+            return [redact(member, name=before) for before, member in zip(names, value, strict=False)]
         case _:
             return value
+
+
+def secret_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where a text holds something of the shape of a secret: (start, end) in characters."""
+    yield from (found.span() for found in _SECRET_VALUE.finditer(text))
+    yield from (found.span("value") for found in _ASSIGNED.finditer(text))
 
 
 def _name_within(name: str, key: str) -> str:
     """A secret's reference (`secrets[HF_TOKEN]`) is shown: the name of the list says that it is no value."""
     return "" if key in {"secrets", "secretOptions", "repositoryCredentials", "valueFrom"} else key or name
+
+
+def _flag_name(member: Any) -> str:
+    """In a command, `--token` makes the word after it a secret."""
+    return member if isinstance(member, str) and member.startswith("-") and "=" not in member else ""
 
 
 def _redact_text(text: str) -> str:

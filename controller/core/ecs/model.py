@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,18 @@ class Model:
     """Version of botocore that the data was taken from."""
 
 
+SHAPE_MARK: Final = "x-ecs-shape"
+
+
 @dataclass(frozen=True, slots=True)
 class EcsShape:
     """Marks a field of the spec whose value has a shape of the ECS API."""
 
     name: str
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        """A mark that `core.schema` replaces by the definition of the shape."""
+        return {"type": "object", SHAPE_MARK: self.name}
 
 
 @functools.cache

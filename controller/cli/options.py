@@ -1,0 +1,88 @@
+"""Flags that several verbs share, and how they become settings."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from controller.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+ONE_PASS: Final = ("apply", "wait", "output", "selector", "force", "verbose", "timeout")
+"""Flags that mean something for one pass only."""
+SETTINGS: Final = ("source", "owner", "clusters", "region", "profile", "resync", "workers", "timeout", "port_base")
+
+
+def for_one_pass(function: F) -> F:
+    """Flags of `--once`."""
+    return _all(
+        function,
+        (
+            click.option("--apply", is_flag=True, help="Carry the plan out."),
+            click.option("--wait", is_flag=True, help="With --apply: follow the rollouts to their end."),
+            click.option("--timeout", type=float, help="Seconds that --wait waits.  [default: 900]"),
+            click.option("--force", is_flag=True, help="Try again what ECS rolled back."),
+            click.option("-l", "--selector", help="Only workloads with these labels: team=nlp,tier=prod."),
+            output("table", "json"),
+            click.option("-v", "--verbose", is_flag=True, help="List workloads that are in sync, too."),
+        ),
+    )
+
+
+def for_both(function: F) -> F:
+    """Flags of one pass and of the daemon."""
+    return _all(
+        function,
+        (
+            click.option("-s", "--source", help="File or folder with specs.  [default: specs]"),
+            click.option("--cluster", "clusters", multiple=True, help="Also look here for services without a spec."),
+            click.option("--owner", help="Identity written to managed services.  [default: controller]"),
+            click.option("--region", help="AWS region, where the environment does not say it."),
+            click.option("--profile", help="AWS profile."),
+            click.option("--port-base", type=int, help="Host port that stands for card 0.  [default: 18100]"),
+            click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings as YAML."),
+            click.option("--log-format", type=click.Choice(["auto", "json", "console"]), default="auto"),
+            click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same."),
+        ),
+    )
+
+
+def _all(function: F, decorators: Sequence[Callable[[F], F]]) -> F:
+    """Put the flags on a command in the order in which they are written."""
+    for decorate in reversed(decorators):
+        function = decorate(function)
+    return function
+
+
+def output(*formats: str) -> Callable[[F], F]:
+    """The `-o` flag with these formats, the first being the default."""
+    return click.option("-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True)
+
+
+def given(ctx: click.Context) -> list[str]:
+    """Names of the flags that stand on the command line."""
+    source = click.core.ParameterSource.COMMANDLINE
+    return [name for name in ctx.params if ctx.get_parameter_source(name) is source and name != "once"]
+
+
+def settings(flags: dict[str, Any]) -> "Settings":
+    """The settings under these flags, the environment and the configuration file."""
+    from controller.settings import load
+
+    wanted = {name: flags[name] for name in SETTINGS if flags.get(name) not in (None, ())}
+    config: Path | None = flags.get("config")
+    default = Path("controller.yaml")
+    file = config or (default if default.is_file() else None)
+    return load(flags=wanted, environment=os.environ, file=file).settings
+
+
+def colour(*, no_color: bool, stderr: bool = False) -> bool:
+    """Whether to print colours: on a terminal, unless asked not to."""
+    stream = sys.stderr if stderr else sys.stdout
+    return stream.isatty() and not no_color and not os.environ.get("NO_COLOR")

@@ -1,0 +1,67 @@
+"""`controller run`: the daemon."""
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from controller.cli import logs, options
+
+if TYPE_CHECKING:
+    from controller.settings import Settings
+
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@click.command("run", context_settings=options.CONTEXT)
+@options.for_both
+@click.option("--resync", type=float, help="Seconds between two looks at everything.  [default: 60]")
+@click.option("--workers", type=int, help="Workloads that are changed at once.  [default: 8]")
+def command(**flags: Any) -> None:
+    """Follow the source and keep ECS in line with it until SIGTERM."""
+    click.get_current_context().exit(start(**flags))
+
+
+def start(**flags: Any) -> int:
+    """Run until a signal asks to stop."""
+    settings = options.settings(flags)
+    logs.configure(flags["log_format"], colour=options.colour(no_color=flags["no_color"], stderr=True))
+    asyncio.run(_run(settings))
+    return 0
+
+
+async def _run(settings: "Settings") -> None:
+    import structlog
+
+    import controller
+    from controller.app import compose
+    from controller.app.daemon import Daemon
+    from controller.reconcile.reconciler import Reconciler
+
+    log = structlog.get_logger()
+    source = compose.open_source(settings.source)
+    async with compose.gateway(settings) as ecs:
+        reconciler = Reconciler(ecs, compose.SystemClock(), compose.log_recorder(), settings.owner)
+        daemon = Daemon(source, reconciler, settings, log)
+        _stop_on_signals(daemon, log)
+        log.info("controller started", version=controller.__version__, source=source.uri, owner=settings.owner)
+        await daemon.run()
+    log.info("controller stopped")
+
+
+def _stop_on_signals(daemon: Any, log: Any) -> None:
+    """The first signal begins to stop, the second stops at once."""
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        name = signal.Signals(number).name
+        if daemon.stopping:
+            log.warning("stopping at once", signal=name)
+            os._exit(128 + number)
+        log.info("stop asked for", signal=name)
+        daemon.stop()
+
+    for one in STOP_SIGNALS:
+        loop.add_signal_handler(one, stop, one)
