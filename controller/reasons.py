@@ -45,6 +45,7 @@ class Reason(StrEnum):
     CONFLICT = "Conflict"
     ACCESS_DENIED = "AccessDenied"
     NO_CREDENTIALS = "NoCredentials"
+    NOT_CONFIGURED = "NotConfigured"
     CLUSTER_NOT_FOUND = "ClusterNotFound"
     LIMIT_EXCEEDED = "LimitExceeded"
     REJECTED_BY_ECS = "RejectedByEcs"

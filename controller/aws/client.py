@@ -8,6 +8,7 @@ means).
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 
 from controller.aws.api import AnswerError, Api, NoAnswerError
-from controller.errors import Denied, Usage
+from controller.errors import ControllerError, Denied
 from controller.reasons import Reason
 
 CALL_TIMEOUT: Final = 60.0
@@ -83,8 +84,10 @@ async def connect(connection: Connection) -> AsyncIterator[Api]:
     """An `Api` for one account and region; the connections close with the context.
 
     Raises:
-        Usage: there is no region, or the named profile does not exist.
+        ControllerError: there is no region, or the named profile does not exist.
+        Denied: there are no credentials.
     """
+    region = connection.region or os.environ.get("AWS_REGION")  # as the AWS CLI; botocore knows AWS_DEFAULT_REGION only
     async with AsyncExitStack() as stack:
         try:
             session = AioSession(profile=connection.profile)
@@ -92,7 +95,7 @@ async def connect(connection: Connection) -> AsyncIterator[Api]:
                 await stack.enter_async_context(
                     session.create_client(
                         "ecs",
-                        region_name=connection.region,
+                        region_name=region,
                         endpoint_url=connection.endpoint_url,
                         config=_config(attempts),
                     )
@@ -100,10 +103,11 @@ async def connect(connection: Connection) -> AsyncIterator[Api]:
                 for attempts in (READ_ATTEMPTS, 1)
             ]
         except boto.NoRegionError as error:
-            message = "no AWS region is set"
-            raise Usage(message, advice="set AWS_REGION, or `region` in the AWS profile, or --region") from error
+            advice = "set AWS_REGION, or `region` in the AWS profile, or --region"
+            raise ControllerError("no AWS region is set", reason=Reason.NOT_CONFIGURED, advice=advice) from error
         except boto.ProfileNotFound as error:
-            raise Usage(str(error), advice="check AWS_PROFILE and ~/.aws/config") from error
+            advice = "check AWS_PROFILE and ~/.aws/config"
+            raise ControllerError(str(error), reason=Reason.NOT_CONFIGURED, advice=advice) from error
         except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError) as error:
             raise _no_credentials(error) from error
         for client in clients:
