@@ -282,7 +282,7 @@ def _rolled_back(observation: Observation, wanted: str | None, live: LiveService
     rollout = observation.rollout
     if rollout is None or not rollout.failed or wanted is None or rollout.target != wanted:
         return None
-    why = f": {rollout.reason}" if rollout.reason else ""
+    why = f" ({rollout.reason.rstrip('.')})" if rollout.reason else ""
     message = (
         f"ECS rolled back {_short(rollout.target)} to {_short(live.task_definition)}{why};"
         " it is not tried again until the spec changes"

@@ -1,9 +1,9 @@
 """Deleting what no spec asks for any more, and all the reasons not to.
 
 A service is an orphan only if it carries our owner tag. It is deleted only on the word of a source revision that was
-read whole, understood whole and is not empty, at most a few in one pass, and never where its last spec said
-`onDelete: orphan`. Every doubt holds the deletion and says why. Neighbours: `plan` has the steps, `app` gathers the
-orphans.
+read whole, understood whole and is not empty, and at most a few in one pass. Where its last spec said
+`onDelete: orphan` it only loses our tags. Every doubt holds the deletion and says why. Neighbours: `plan` has the steps,
+`app` gathers the orphans.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.core.live import LiveService
-from controller.core.plan import DRAINING_POLL, DeleteService, Drift, Hold, Plan, ScaleToZero, Step
+from controller.core.ownership import PREFIX
+from controller.core.plan import DRAINING_POLL, DeleteService, Drift, Hold, Plan, ScaleToZero, Step, TagService
 from controller.core.workload import Key
 from controller.reasons import Reason
 
@@ -41,12 +42,17 @@ def plan_orphans(orphans: Mapping[Key, LiveService], *, owned: int, source: Sour
             hold = Hold(Reason.DRAINING, f"service {live.name} is deleted and drains", DRAINING_POLL)
             plans.append(Plan(key, Drift.ORPHANED, holds=(hold,)))
             continue
-        hold_or_none = _hold(live, source, allowance)
-        if hold_or_none is None:
+        release = live.ownership.orphan_on_delete
+        doubt = _doubt(source)
+        if doubt is None and not release and allowance <= 0:
+            doubt = Hold(Reason.DELETE_HELD, f"at most {SHARE_PER_PASS} % of the owned services go in one pass", 0.0)
+        if doubt is not None:
+            plans.append(Plan(key, Drift.ORPHANED, holds=(doubt,)))
+        elif release:
+            plans.append(Plan(key, Drift.ORPHANED, steps=(letting_go(key, live),)))
+        else:
             allowance -= 1
             plans.append(Plan(key, Drift.ORPHANED, steps=deletion(key, live)))
-        else:
-            plans.append(Plan(key, Drift.ORPHANED, holds=(hold_or_none,)))
     return tuple(plans)
 
 
@@ -59,18 +65,17 @@ def deletion(key: Key, live: LiveService) -> tuple[Step, ...]:
     return (delete,) if live.desired == 0 or daemon else (ScaleToZero(key), delete)
 
 
-def _hold(live: LiveService, source: SourceHealth, allowance: int) -> Hold | None:
-    if live.ownership.orphan_on_delete:
-        return Hold(Reason.DELETE_HELD, f"service {live.name} is kept: its last spec said onDelete: orphan")
+def letting_go(key: Key, live: LiveService) -> Step:
+    """`onDelete: orphan`: the service stays as it is and becomes nobody's."""
+    return TagService(key, remove=tuple(sorted(name for name in live.tags if name.startswith(PREFIX))))
+
+
+def _doubt(source: SourceHealth) -> Hold | None:
     if not source.complete:
         message = "nothing is deleted while a document of the source is invalid: it may be this one"
         return Hold(Reason.DELETE_HELD, message)
     if source.workloads == 0:
         return Hold(Reason.DELETE_HELD, "nothing is deleted on the word of an empty source")
-    if allowance <= 0:
-        return Hold(
-            Reason.DELETE_HELD, f"at most {SHARE_PER_PASS} % of the owned services are deleted in one pass", 0.0
-        )
     return None
 
 

@@ -4,6 +4,7 @@ A pure function of the report; colour only when asked for. Text from specs and f
 it can move the cursor or forge a line. Neighbours: `document` (the same as JSON), `frame` (spec errors).
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -15,6 +16,8 @@ from controller.core.plan import Drift, Hold, Step
 
 LONGEST_VALUE: Final = 60
 """Characters of a value; what is longer is cut in the middle."""
+KEPT_BEFORE: Final = 12
+"""Characters that stay of what two long texts have in common, so that the eye finds the place."""
 
 _COLOURS: Final = {"+": "32", "~": "33", "-": "31", "!": "35", "=": "2", "?": "31", "dim": "2", "bold": "1"}
 _MARKS: Final = {
@@ -88,6 +91,16 @@ def value(shown: Any) -> str:
     return f"{text[:half]}…{text[-half:]}"
 
 
+def both(live: Any, spec: Any) -> str:
+    """Two values beside each other. What long texts have in common at their beginning is cut."""
+    if isinstance(live, str) and isinstance(spec, str):
+        alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(live, spec, strict=False))
+        same = sum(1 for _ in alike) - KEPT_BEFORE
+        if same > 0 and max(len(live), len(spec)) > LONGEST_VALUE:
+            return f"…{value(live[same:])} → …{value(spec[same:])}"
+    return f"{value(live)} → {value(spec)}"
+
+
 class _Paint:
     """Colours a piece of text, or leaves it."""
 
@@ -116,7 +129,7 @@ def _headline(workload: WorkloadReport) -> str:
     if workload.done:
         parts.append(f"done: {_steps(workload.done)}")
     if plan.changes:
-        parts.append(f"{len(plan.changes)} field{'' if len(plan.changes) == 1 else 's'} differ")
+        parts.append(f"{len(plan.changes)} fields differ" if len(plan.changes) > 1 else "1 field differs")
     if plan.steps:
         parts.append(_steps(plan.steps))
     if plan.ignored:
@@ -146,7 +159,12 @@ def _changes(changes: Sequence[Change], paint: _Paint) -> list[str]:
     if not changes:
         return []
     rows = [
-        (clean(change.field), f"{value(change.live)} → {value(change.spec)}", clean(str(change.origin)), change.effect)
+        (
+            clean(change.field),
+            both(change.live, change.spec),
+            f"{clean(change.origin.file)}:{change.origin.line}",
+            change.effect,
+        )
         for change in changes
     ]
     lines = table([(field, shown, at, effect) for field, shown, at, effect in rows])
