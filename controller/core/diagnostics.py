@@ -4,8 +4,14 @@ A diagnostic is data: the code names the rule (people grep for it), the message 
 to do. Drawing it with a code frame is `report`'s business. Neighbours: `parse` and `policy` make them.
 """
 
-from dataclasses import dataclass
+import bisect
+import re
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
+
+LINE_BREAK: Final = re.compile(r"\r\n|\n|\r")
+"""What ends a line, as editors see it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,6 +25,37 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Turns offsets into a file's text (in characters, a byte order mark not counted) into places."""
+
+    file: str
+    text: str
+    _starts: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        starts = (0, *(found.end() for found in LINE_BREAK.finditer(self.text)))
+        object.__setattr__(self, "_starts", starts)  # derived once from what the frozen object is made of
+
+    def at(self, offset: int) -> Span:
+        """The place of one character, or the end of the text."""
+        return self.between(offset, offset + 1)
+
+    def between(self, start: int, end: int) -> Span:
+        """The place from `start` up to `end`, cut at the end of the line that it begins in; at least one wide."""
+        start = min(start, len(self.text))
+        line = bisect.bisect_right(self._starts, start) - 1
+        length = min(end, self._end(line)) - start
+        return Span(self.file, line + 1, start - self._starts[line] + 1, max(length, 1))
+
+    def _end(self, line: int) -> int:
+        """Where the text of a line ends, its break not counted."""
+        if line + 1 == len(self._starts):
+            return len(self.text)
+        following = self._starts[line + 1]
+        return following - (2 if self.text[following - 2 : following] == "\r\n" else 1)
 
 
 class Severity(StrEnum):

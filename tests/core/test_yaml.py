@@ -1,0 +1,237 @@
+"""The YAML guard: whatever the bytes are, documents or findings come out, with places inside the file, and quickly."""
+
+import time
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from controller.core.diagnostics import LINE_BREAK, Code
+from controller.core.nodes import Mapping, Node, Scalar, Sequence
+from controller.core.yaml import MOST_BYTES, MOST_NODES, read
+
+BOMBS = {
+    "flow lists": b"[" * 200_000,
+    "flow mappings": b"{a: " * 100_000,
+    "block lists": b"- " * 200_000,
+    "complex keys": b"? " * 200_000,
+    "explicit key in a list": b"- ? " * 100_000,
+    "documents": b"---\na\n" * 100_000,
+    "members": b"- a\n" * 250_000,
+    "keys": b"".join(b"k%d: v\n" % number for number in range(90_000)),
+    "flow members": b"[" + b"a," * 400_000 + b"]",
+    "tag directives": b"".join(b"%%TAG !t%d! x\n" % number for number in range(55_000)) + b"---\na: 1\n",
+    "anchors": b"- &a b\n" * 150_000,
+    "tags": b"- !a b\n" * 150_000,
+    "laughs": b"a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 9)) for n in range(9)),
+    "merged laughs": b"a0: &a0 {x0: 1, y0: 1}\n"
+    + b"".join(b"a%d: &a%d {x%d: {<<: *a%d}, y%d: {<<: *a%d}}\n" % (n, n, n, n - 1, n, n - 1) for n in range(1, 40)),
+    "one long line": b"a: " + b"x" * 1_000_000,
+    "blank": b"\n" * 1_000_000,
+    "escapes": b'"' + b"\\x41" * 250_000 + b'"',
+    "too large": b"#" * (MOST_BYTES + 1),
+}
+
+
+@pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS.keys())
+def test_a_bomb_is_a_finding_or_a_document_and_never_more(content):
+    started = time.perf_counter()
+    stream = read("bomb.yaml", content)
+    assert time.perf_counter() - started < 5, "a bound on what it does, not on the speed of the machine"
+    assert stream.documents or stream.diagnostics or not content.strip()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "place"),
+    [
+        (b"[" * 200_000, Code.TOO_DEEP, "f.yaml:1:65"),
+        (b"- a\n" * 250_000, Code.TOO_MANY_NODES, "f.yaml:100000:3"),
+        (b"---\na\n" * 1001, Code.TOO_MANY_DOCUMENTS, "f.yaml:2001:1"),
+        (b"#" * (MOST_BYTES + 1), Code.FILE_TOO_LARGE, "f.yaml:1:1"),
+        (BOMBS["laughs"], Code.TOO_MANY_NODES, "f.yaml:6:8"),
+        (b"a: b\n\xc3\xa9: \xff\n", Code.NOT_UTF8, "f.yaml:2:4"),
+        ("a: b\n".encode("utf-16"), Code.NOT_UTF8, "f.yaml:1:1"),
+        (b"a: \xed\xa0\x80", Code.NOT_UTF8, "f.yaml:1:4"),
+        ("é: \x00".encode(), Code.YAML_SYNTAX, "f.yaml:1:4"),
+        ("é: \x1b[2J".encode(), Code.YAML_SYNTAX, "f.yaml:1:4"),
+        ("# reviewers see a comment\u2028kind: hidden".encode(), Code.YAML_SYNTAX, "f.yaml:1:26"),
+        (b'a: "\\ud800"', Code.YAML_SYNTAX, "f.yaml:1:7"),
+        (b"a:\n\tb: c\n", Code.YAML_SYNTAX, "f.yaml:2:1"),
+        (b"a: 'x\nb: c\n", Code.YAML_SYNTAX, "f.yaml:1:4"),
+        (b"a: {b\nc: d\n", Code.YAML_SYNTAX, "f.yaml:1:4"),
+        (b"a: [b\nc: d\n", Code.YAML_SYNTAX, "f.yaml:1:4"),
+        (b"a: b: c\n", Code.YAML_SYNTAX, "f.yaml:1:5"),
+        (b"a:\n- b\n-c\nd: e\n", Code.YAML_SYNTAX, "f.yaml:3:1"),
+        (b"%YAML 2.0\n---\na: 1\n", Code.YAML_SYNTAX, "f.yaml:1:1"),
+        (b"%FOO x\n---\na: 1\n", Code.YAML_SYNTAX, "f.yaml:1:5"),
+    ],
+)
+def test_what_stops_a_file_is_named_where_it_stands(content, code, place):
+    stream = read("f.yaml", content)
+    assert not stream.whole
+    assert (stream.diagnostics[-1].code, str(stream.diagnostics[-1].at)) == (code, place)
+
+
+@pytest.mark.parametrize(
+    ("text", "findings"),
+    [
+        ("- &a [*a]\n", [(Code.RECURSIVE_ALIAS, 1, 7, 2)]),
+        ("- *a\n", [(Code.YAML_SYNTAX, 1, 3, 2)]),
+        ("&a x\n---\n[*a]\n", [(Code.YAML_SYNTAX, 3, 2, 2)]),
+        (
+            "a: !!str 1\nb: !mine {}\nc: !<x> [1]\n",
+            [(Code.EXPLICIT_TAG, n, 4, length) for n, length in ((1, 7), (2, 7), (3, 6))],
+        ),
+        ("a: 1\nb: 2\na: 3\nb: 4\na: 5\n", [(Code.DUPLICATE_KEY, n, 1, 1) for n in (3, 4, 5)]),
+        ('a: 1\n"a": 2\n', [(Code.DUPLICATE_KEY, 2, 1, 3)]),
+        ("é: {𝄞𝄞: 1, 𝄞𝄞: 2}\n", [(Code.DUPLICATE_KEY, 1, 12, 2)]),
+        ("? [a, b]\n: c\n", [(Code.BAD_KEY, 1, 3, 6)]),
+        ("? {a: b}\n: c\n", [(Code.BAD_KEY, 1, 3, 6)]),
+        ("?\n: c\n", [(Code.BAD_KEY, 1, 2, 1)]),
+        ("<<: 1\n", [(Code.BAD_MERGE, 1, 5, 1)]),
+        ("a: &a [1]\nb:\n  <<: *a\n", [(Code.BAD_MERGE, 1, 4, 6)]),
+        ("a: &a {x: 1}\nb: {<<: *a, <<: *a}\n", [(Code.DUPLICATE_KEY, 2, 13, 2)]),
+    ],
+)
+def test_what_spoils_a_document_is_reported_whole_and_loses_nothing_else(text, findings):
+    stream = read("f.yaml", f"{text}---\nsound: 1\n".encode())
+    assert stream.whole
+    assert [(one.code, one.at.line, one.at.column, one.at.length) for one in stream.diagnostics] == findings
+    *_, spoilt, sound = stream.documents
+    assert (spoilt.clean, sound.clean) == (False, True)
+
+
+def test_documents_before_a_syntax_error_survive_it():
+    for broken in (b"b: [\n", b"b: \x00\n", b"b: \xff\n", b"b: 'c\n", b"[" * 100):
+        stream = read("f.yaml", b"a: 1\n---\na: 2\n---\n" + broken + b"---\nc: 1\n")
+        assert [document.index for document in stream.documents] == [0, 1], broken
+        assert not stream.whole
+
+
+def test_empty_documents_are_counted_and_skipped():
+    stream = read("f.yaml", b"# nothing\n---\n---\na: 1\n---\n# still nothing\n---\n~\n")
+    assert [(document.index, stream.whole) for document in stream.documents] == [(1, True), (3, True)]
+    assert read("f.yaml", b"") == read("f.yaml", b"# only a comment\n") == read("f.yaml", b"\xef\xbb\xbf\n")
+
+
+def test_scalars_keep_their_text_and_how_they_were_written():
+    text = """VER: 1.10
+ON: no
+0x1F: "null"
+equals: =
+sum: 1_000
+hex: 'é𝄞'
+block: |
+  two
+  lines
+empty:
+long: %s
+""" % ("9" * 4301)
+    root = _root(text)
+    written = {entry.key.text: (entry.value.text, entry.value.plain) for entry in root.entries}
+    assert written == {
+        "VER": ("1.10", True),
+        "ON": ("no", True),
+        "0x1F": ("null", False),
+        "equals": ("=", True),
+        "sum": ("1_000", True),
+        "hex": ("é𝄞", False),
+        "block": ("two\nlines\n", False),
+        "empty": ("", True),
+        "long": ("9" * 4301, True),
+    }
+    value = root.get("hex")
+    assert (value.span.line, value.span.column, value.span.length) == (6, 6, 4)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_those_of_an_editor(end):
+    text = end.join(["# é𝄞 a comment", "a: 1", "é𝄞: [x, 𝄞]", ""])
+    root = _root(text)
+    key = root.key_span("é𝄞")
+    last = root.get("é𝄞").items[1]
+    assert (key.line, key.column, key.length) == (3, 1, 2)
+    assert (last.span.line, last.span.column, last.span.length) == (3, 9, 1)
+
+
+def test_a_byte_order_mark_is_no_column():
+    assert str(_root("\ufeffab: 1").key_span("ab")) == "f.yaml:1:1"
+
+
+def test_merge_keys_and_aliases_keep_the_place_of_what_was_written():
+    root = _root("d: &d {x: 1, y: 2}\ne: &e {y: 3, z: 4}\nf:\n  <<: [*d, *e]\n  x: 0\n'<<': plain key\n")
+    merged = root.get("f")
+    assert {entry.key.text: (entry.value.text, entry.value.span.line) for entry in merged.entries} == {
+        "x": ("0", 5),
+        "y": ("2", 1),
+        "z": ("4", 2),
+    }
+    assert root.get("<<").text == "plain key"
+    again = _root("a: &a key\n? *a\n: 1\nb: *a\n")
+    assert again.key_span("key").line == 2
+    assert again.get("b").span.line == 1
+
+
+def test_an_anchor_may_be_given_again():
+    assert [item.text for item in _root("&a [&a x, *a]").items] == ["x", "x"]
+
+
+def test_aliases_count_as_what_they_stand_for():
+    just_enough = b"a: &a [%s]\nb: [%s]\n" % (b",".join([b"x"] * 999), b",".join([b"*a"] * 98))
+    assert read("f.yaml", just_enough).whole
+    assert not read("f.yaml", just_enough.replace(b"b: [", b"b: [*a,*a,")).whole
+    assert 1000 * 98 < MOST_NODES < 1000 * 101
+
+
+YAMLISH = st.lists(
+    st.sampled_from(
+        [*"ab:-?[]{}&*!|>'\"%@`,#~<= \t\n\r0.\\x", "\u2028", "\x85", "é", "𝄞", "\ufeff", "\x00", "---\n", "<<: "]
+    ),
+    max_size=60,
+)
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=100).map(str.encode), YAMLISH.map("".join).map(str.encode)))
+@example(b"a: =")
+@example(b"? ? ? a")
+@example(b"a: \xed\xa0\x80")
+@example(b"%YAML 1.1\n%YAML 1.1\n---\n")
+@example("\ufeff\ufeffa: *b".encode())
+def test_any_bytes_give_documents_or_findings_inside_the_file(content):
+    stream = read("f.yaml", content)
+    assert stream.whole or stream.diagnostics
+    assert read("f.yaml", content) == stream
+    for finding in stream.diagnostics:
+        _inside(finding.at, content)
+    for document in stream.documents:
+        for node in _all(document.root):
+            _inside(node.span, content)
+
+
+def _inside(span, content):
+    lines = LINE_BREAK.split(content.decode("utf-8", errors="replace").removeprefix("\ufeff"))
+    assert 1 <= span.line <= len(lines)
+    assert 1 <= span.column <= len(lines[span.line - 1]) + 1
+    assert span.length >= 1
+
+
+def _all(node: Node):
+    yield node
+    match node:
+        case Mapping(entries):
+            for entry in entries:
+                yield entry.key
+                yield from _all(entry.value)
+        case Sequence(items):
+            for item in items:
+                yield from _all(item)
+        case Scalar():
+            pass
+
+
+def _root(text):
+    stream = read("f.yaml", text.encode())
+    assert not stream.diagnostics
+    (document,) = stream.documents
+    return document.root
