@@ -182,6 +182,7 @@ class Daemon:
         rendered = self.desired.rendered.get(key)
         if rendered is not None:
             result = await self.reconciler.converge(rendered, ready=self._ready())
+            self._tell(key, result)
             base = report_of(
                 rendered,
                 result.plan,
@@ -195,7 +196,7 @@ class Daemon:
             return Next()
         else:
             result = await self.reconciler.remove(key, owned=self._owned, source=self.desired.health)
-        self._tell(key, result)
+            self._tell(key, result)
         if result.done and key in self.desired.rendered:
             self._wake_dependents(key)
         wanted = outcome(result)

@@ -47,6 +47,8 @@ class Connection:
     region: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = None
 
 
 def is_read(operation: str) -> bool:
@@ -97,6 +99,8 @@ async def connect(connection: Connection) -> AsyncIterator[Api]:
                         "ecs",
                         region_name=region,
                         endpoint_url=connection.endpoint_url,
+                        aws_access_key_id=connection.access_key,
+                        aws_secret_access_key=connection.secret_key,
                         config=_config(attempts),
                     )
                 )

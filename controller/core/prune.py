@@ -2,8 +2,8 @@
 
 A service is an orphan only if it carries our owner tag. It is deleted only on the word of a source revision that was
 read whole, understood whole and is not empty, and at most a few in one pass. Where its last spec said
-`onDelete: orphan` it only loses our tags. Every doubt holds the deletion and says why. Neighbours: `plan` has the steps,
-`app` gathers the orphans.
+`onDelete: orphan` it only loses our tags. Every doubt holds the deletion and says why. Neighbours: `plan` has the
+steps, `app` gathers the orphans.
 """
 
 from collections.abc import Iterable, Mapping

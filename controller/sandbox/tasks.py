@@ -300,7 +300,7 @@ def _terminate(world: World, task: Task) -> None:
         needs = behaviour.stop if isinstance(behaviour, Runs | Unhealthy) else 0.0
         slowest = max(slowest, min(needs, limit))
         containers.append(replace(container, exit_code=143 if needs <= limit else 137))
-    _move(world, task, TaskStatus.STOPPING, after=slowest, containers=tuple(containers))
+    _move(world, task, TaskStatus.STOPPING, after=slowest + world.timing.report, containers=tuple(containers))
     if task.service is not None:
         wake(world, task.service)
 

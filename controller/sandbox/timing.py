@@ -27,6 +27,8 @@ class Timing:
     """DEACTIVATING of a task behind a load balancer (the default of a target group)."""
     stop_timeout: float = 30.0
     """From SIGTERM to SIGKILL unless the container says otherwise (botocore: stopTimeout)."""
+    report: float = 1.0
+    """From the end of the last container to the agent's word of it."""
     detach: float = 4.0
     """DEPROVISIONING of the network interface."""
     acquire: float = 3.0

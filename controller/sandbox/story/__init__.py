@@ -1,0 +1,1 @@
+"""The specs of the demo, as files of the package."""
