@@ -8,6 +8,7 @@ refuse), `plan` (what of it to send).
 
 import copy
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from controller.core.spec import Gaudi, OnDelete
 from controller.core.workload import Workload
 
 DEFAULT_OWNER: Final = "controller"
+IDENTITY: Final = frozenset({"cluster", "serviceName", "taskDefinition", "clientToken"})
+"""Members of CreateService that say which service is meant, not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Rendered:
     @property
     def service(self) -> dict[str, Any]:
         """The members of the service that are kept in line: without identity, tags and what is not managed."""
-        left_out = {"cluster", "serviceName", "taskDefinition", "clientToken", "tags"} | self.unmanaged
+        left_out = IDENTITY | self.unmanaged | {"tags"}
         return {name: value for name, value in self.create.items() if name not in left_out}
 
     @property
@@ -92,7 +95,7 @@ def render(workload: Workload, settings: Settings) -> Rendering:
     content = digest(
         {
             "taskDefinition": dict(normalize("RegisterTaskDefinitionRequest", draft.register).members),
-            "service": {**normalize("CreateServiceRequest", create).members, "tags": dict(tags)},
+            "service": {**normalize("CreateServiceRequest", _asked_for(create)).members, "tags": dict(tags)},
             "unmanaged": tuple(sorted(unmanaged)),
         }
     )
@@ -110,6 +113,11 @@ def render(workload: Workload, settings: Settings) -> Rendering:
         ),
         (),
     )
+
+
+def _asked_for(create: Mapping[str, Any]) -> dict[str, Any]:
+    """The request without what only says which service is meant."""
+    return {name: value for name, value in create.items() if name not in IDENTITY}
 
 
 def client_token(workload: Workload, content: str, *, previous: str | None) -> str:
