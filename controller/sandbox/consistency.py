@@ -104,6 +104,8 @@ def _task(world: World, task: Task) -> Iterator[str]:
 def _service(world: World, service: Service) -> Iterator[str]:
     name = service.arn
     tasks = [world.tasks[task] for task in world.tasks_of.get(name, ())]
+    if any(task.service != name for task in tasks):
+        yield f"{name}: has tasks that are not where they say"
     if len(service.events) > KEPT or len({event.id for event in service.events}) < len(service.events):
         yield f"{name}: {len(service.events)} events, or two of one id"
     if [event.at for event in service.events] != sorted((event.at for event in service.events), reverse=True):

@@ -15,7 +15,6 @@ SETTINGS = {
     "containerInstanceLongArnFormat": "enabled",
     "awsvpcTrunking": "disabled",
     "containerInsights": "disabled",
-    "dualStackIPv6": "enabled",
     "fargateFIPSMode": "disabled",
     "fargateTaskRetirementWaitPeriod": "7",
     "guardDutyActivate": "off",
