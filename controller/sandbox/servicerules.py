@@ -17,7 +17,7 @@ REBALANCING_PERCENT = (
 )
 
 
-def check_service(members: Wire, definition: TaskDefinition, cluster: Cluster, *, daemon: bool) -> None:
+def check_service(members: Wire, definition: TaskDefinition, cluster: Cluster, *, daemon: bool, verb: str) -> None:
     """Refuse a service whose members, all filled in, contradict each other or its task definition.
 
     Raises:
@@ -38,7 +38,7 @@ def check_service(members: Wire, definition: TaskDefinition, cluster: Cluster, *
         raise invalid("Health check grace period is only valid for services configured to use load balancers")
     if members["enableExecuteCommand"] and "taskRoleArn" not in definition.content:
         raise invalid(
-            "The service couldn't be created because a valid taskRoleArn is not being used. "
+            f"The service couldn't be {verb} because a valid taskRoleArn is not being used. "
             "Specify a valid task role in your task definition and try again."
         )
     if members["availabilityZoneRebalancing"] == "ENABLED" and (

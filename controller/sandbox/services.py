@@ -80,7 +80,7 @@ def create(world: World, params: Wire) -> Wire:
         raise invalid("The task definition cannot be empty.")
     definition = usable(world, params["taskDefinition"])
     members = _created_members(world, params, definition, cluster, daemon=daemon)
-    servicerules.check_service(members, definition, cluster, daemon=daemon)
+    servicerules.check_service(members, definition, cluster, daemon=daemon, verb="created")
     before = view(world, known, tags=True) if known is not None else None
     cast(world.shadows, arn=reference, view=before, now=world.now, lag=world.faults.lag)
     service = Service(
@@ -160,7 +160,7 @@ def _created_members(world: World, params: Wire, definition: TaskDefinition, clu
 
 
 def update(world: World, params: Wire) -> Wire:
-    """UpdateService: only what is named changes."""
+    """UpdateService: only what is named changes. Its answer has no tags (recorded so)."""
     cluster = cluster_of(world, params.get("cluster"))
     service = find(world, cluster, params["service"])
     if service is None:
@@ -178,7 +178,7 @@ def update(world: World, params: Wire) -> Wire:
     if force and definition.status != "ACTIVE":
         raise EcsError("ClientException", "TaskDefinition is inactive")
     members = _updated_members(service, params, force=force)
-    servicerules.check_service(members, definition, cluster, daemon=service.daemon)
+    servicerules.check_service(members, definition, cluster, daemon=service.daemon, verb="updated")
     revision_members = {
         **service.revision_members,
         **{member: clone(params[member]) for member in REVISION_ONLY if params.get(member) is not None},
@@ -210,7 +210,7 @@ def update(world: World, params: Wire) -> Wire:
         service = replace(service, deployments=(primary, *service.deployments[1:]), trouble=None)
     world.services[service.arn] = service
     wake(world, service.arn)
-    return {"service": view(world, service, tags=True)}
+    return {"service": view(world, service)}
 
 
 def _check_controller(service: Service, params: Wire, *, force: bool) -> None:
@@ -284,7 +284,7 @@ def delete(world: World, params: Wire) -> Wire:
     if service is None or service.status is ServiceStatus.INACTIVE:
         raise service_not_found()
     if service.status is ServiceStatus.DRAINING:
-        return {"service": view(world, service, tags=True)}
+        return {"service": view(world, service)}
     if not params.get("force"):
         if service.desired > 0 and not service.daemon:
             raise invalid("The service cannot be stopped while it is scaled above 0.")
@@ -301,7 +301,7 @@ def delete(world: World, params: Wire) -> Wire:
     service = replace(service, status=ServiceStatus.DRAINING, desired=0, deployments=deployments, trouble=None)
     world.services[service.arn] = service
     wake(world, service.arn)
-    return {"service": view(world, service, tags=True)}
+    return {"service": view(world, service)}
 
 
 def describe(world: World, params: Wire) -> Wire:

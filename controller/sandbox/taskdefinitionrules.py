@@ -36,6 +36,8 @@ def check(request: Wire) -> None:
         raise client("Family contains invalid characters.")
     if len(json.dumps(request)) > LARGEST:
         raise client(f"Actual length: '{len(json.dumps(request))}'. Max allowed length is '{LARGEST}' bytes.")
+    if request.get("tags") == []:
+        raise client("Tags can not be empty.")
     check_tags(request.get("tags"))
     containers = request["containerDefinitions"]
     if not containers:

@@ -16,7 +16,7 @@ from controller.sandbox.identity import arn, principal
 from controller.sandbox.paging import page
 from controller.sandbox.readback import task_definition as read_back
 from controller.sandbox.wire import Wire, clone, present, tag_list, tag_map
-from controller.sandbox.world import TaskDefinition, World
+from controller.sandbox.world import ServiceStatus, TaskDefinition, World
 
 _GONE = "The specified task definition does not exist. Specify a valid account, family, revision and try again."
 _DELETE_CHECK = 60.0
@@ -100,13 +100,16 @@ def delete(world: World, params: Wire) -> Wire:
 
 
 def forget(world: World, reference: str) -> None:
-    """Drop a DELETE_IN_PROGRESS revision once no service and no task refers to it; otherwise look again later."""
-    used = any(task.task_definition == reference for task in world.tasks.values()) or any(
-        deployment.task_definition == reference
-        for service in world.services.values()
-        for deployment in service.deployments
-    )
-    if used:
+    """Drop a DELETE_IN_PROGRESS revision once no task and no service, not even for a rollback, refers to it.
+
+    Otherwise look again later.
+    """
+    used = {task.task_definition for task in world.tasks.values()}
+    for service in world.services.values():
+        if service.status is not ServiceStatus.INACTIVE:
+            last = (service.completed,) if service.completed is not None else ()
+            used |= {service.task_definition, *(d.task_definition for d in (*service.deployments, *last))}
+    if reference in used:
         world.agenda.add(world.now + _DELETE_CHECK, Forget(reference, world.now))
     else:
         world.task_definitions.pop(reference, None)

@@ -8,7 +8,7 @@ import functools
 import re
 
 from controller.core.placement import Expression, ExpressionError, parse
-from controller.sandbox.errors import EcsError, client, invalid
+from controller.sandbox.errors import client, invalid
 from controller.sandbox.shapes import input_shape, problems
 from controller.sandbox.wire import Wire
 
@@ -140,7 +140,3 @@ def check_percentages(configuration: Wire, *, daemon: bool) -> None:
         raise invalid("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.")
     if lower > 100:
         raise invalid("minimumHealthyPercent cannot be greater than 100.")
-
-
-def one_of(name: str, value: str | None) -> EcsError:
-    return invalid(f"Invalid {name}: {value}.")

@@ -155,6 +155,20 @@ def test_a_deleted_revision_stays_while_it_is_used(ecs):
     assert ecs("ListTaskDefinitions", status="DELETE_IN_PROGRESS")["taskDefinitionArns"] == []
 
 
+def test_a_deleted_revision_stays_as_long_as_a_rollback_may_need_it(ecs):
+    old = ecs.register()
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+    ecs.create(deploymentConfiguration=breaker)
+    ecs.steady()
+    ecs("DeregisterTaskDefinition", taskDefinition=old)
+    ecs("DeleteTaskDefinitions", taskDefinitions=[old])
+    broken = ecs.register(image="repo/app:broken", container={"memory": 64})
+    ecs.update(taskDefinition=broken)
+    ecs.wait(1800)
+    assert ecs.service()["taskDefinition"] == old
+    assert ecs.service()["runningCount"] == 1
+
+
 def test_listing_task_definitions(ecs):
     for family in ("bert", "bert", "bert-large", "app"):
         ecs.register(family)
@@ -214,6 +228,18 @@ GOOD = {"name": "app", "image": "repo/app:1", "memory": 64}
         ({"placementConstraints": [{"type": "memberOf", "expression": "attribute:x"}]}, "column"),
         ({"placementConstraints": [{"type": "memberOf", "expression": "agentConnected == true"}] * 11}, "10"),
         ({"tags": []}, "Tags can not be empty."),
+        ({"networkMode": "awsvpc", "containerDefinitions": [{**GOOD, "hostname": "h"}]}, "hostname"),
+        ({"networkMode": "host", "containerDefinitions": [{**GOOD, "links": ["x"]}]}, "Links"),
+        (
+            {"containerDefinitions": [{**GOOD, "dependsOn": [{"containerName": "app", "condition": "HEALTHY"}]}]},
+            "health",
+        ),
+        (
+            {"containerDefinitions": [{**GOOD, "dependsOn": [{"containerName": "app", "condition": "SUCCESS"}]}]},
+            "COMPLETE",
+        ),
+        ({"volumes": [{"name": n, "configuredAtLaunch": True} for n in "ab"]}, "configured at launch"),
+        ({"containerDefinitions": [{**GOOD, "portMappings": [{}]}]}, "containerPort"),
         ({"containerDefinitions": [{**GOOD, "environment": [{"name": "x", "value": "y" * 70_000}]}]}, "65536"),
         ({"colour": "red"}, "colour is unknown"),
         ({"networkMode": "cloud"}, "enum"),

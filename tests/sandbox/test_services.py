@@ -146,6 +146,18 @@ def test_delete_waits_for_a_rollout(ecs):
             "container port",
         ),
         ({"clientToken": "x" * 37}, "InvalidParameterException", "token"),
+        ({"placementConstraints": [{"type": "memberOf"}]}, "InvalidParameterException", "needs an expression"),
+        (
+            {"placementConstraints": [{"type": "distinctInstance", "expression": "x"}]},
+            "InvalidParameterException",
+            "no expression",
+        ),
+        ({"deploymentConfiguration": {"maximumPercent": 50}}, "InvalidParameterException", "less than 100"),
+        ({"deploymentConfiguration": {"minimumHealthyPercent": 101}}, "InvalidParameterException", "greater than 100"),
+        ({"deploymentConfiguration": {"minimumHealthyPercent": -1}}, "InvalidParameterException", "negative"),
+        ({"tags": [{"key": "a"}, {"key": "a"}]}, "InvalidParameterException", "Duplicate"),
+        ({"tags": [{"key": "a", "value": "v" * 257}]}, "InvalidParameterException", "tag value"),
+        ({"cluster": "arn:aws:ecs:us-east-1:999999999999:cluster/default"}, "ClusterNotFoundException", "not found"),
     ],
 )
 def test_create_refuses(ecs, params, code, text):
@@ -231,6 +243,18 @@ def test_recorded_update_looks_alike(ecs, recorded):
         assert ours["rolloutStateReason"].replace(ours["id"], "ID") == theirs["rolloutStateReason"].replace(
             theirs["id"], "ID"
         )
+
+
+def test_only_create_and_describe_answer_with_tags(ecs, recorded):
+    sequence = "sequences/service_update_definition/ecs."
+    described = recorded(sequence + "DescribeServices_2.json")["services"][0]
+    updated = recorded(sequence + "UpdateService_1.json")["service"]
+    assert ("tags" in described, "tags" in updated) == (True, False)
+    tags = [{"key": "a", "value": "b"}]
+    assert ecs.create(tags=tags)["tags"] == tags
+    assert "tags" not in ecs.update(desiredCount=0)
+    assert ecs.service(include=["TAGS"])["tags"] == tags
+    assert "tags" not in ecs("DeleteService", service="web")["service"]
 
 
 def test_partial_updates_keep_the_other_leaves(ecs):
