@@ -247,7 +247,7 @@ def test_recorded_update_looks_alike(ecs, recorded):
 
 def test_only_create_and_describe_answer_with_tags(ecs, recorded):
     sequence = "sequences/service_update_definition/ecs."
-    described = recorded(sequence + "DescribeServices_2.json")["services"][0]
+    described = recorded(sequence + "DescribeServices_1.json")["services"][0]
     updated = recorded(sequence + "UpdateService_1.json")["service"]
     assert ("tags" in described, "tags" in updated) == (True, False)
     tags = [{"key": "a", "value": "b"}]
