@@ -4,7 +4,7 @@ import pytest
 
 from controller.sandbox.deployments import threshold
 from controller.sandbox.fleet import DL1, M5_2XLARGE, Machine
-from controller.sandbox.images import Exits, ImageRule, Images, Unhealthy
+from controller.sandbox.images import CannotPull, Exits, ImageRule, Images, Unhealthy
 from controller.sandbox.rollout import Band, band
 
 WHOLE = {"cpu": 98000, "memory": 700000}
@@ -315,6 +315,18 @@ def test_unhealthy_tasks_trip_the_breaker(make_ecs):
     assert ecs.service()["taskDefinition"].endswith(":1")
 
 
+@pytest.mark.parametrize(("resets", "left"), [(True, 0), (False, 2)])
+def test_a_healthy_task_resets_the_count(ecs, resets, left):
+    flaky = Images((ImageRule("*:flaky", CannotPull("timeout")),))
+    ecs.simulator.set_images(flaky)
+    ecs.register(image="repo/app:flaky")
+    breaker = {**BREAKER, "resetOnHealthyTask": resets}
+    ecs.create(count=1, **rolling(100, 200, deploymentCircuitBreaker=breaker))
+    ecs.until(lambda: ecs.service()["deployments"][0]["failedTasks"] == 2)
+    ecs.simulator.set_images(Images())
+    assert ecs.steady()["deployments"][0]["failedTasks"] == left
+
+
 def test_places_that_cannot_be_found_trip_the_breaker(ecs):
     ecs.register()
     ecs.create(count=1, **rolling(100, 200, deploymentCircuitBreaker=BREAKER))
@@ -489,6 +501,18 @@ def test_daemons_run_once_on_every_matching_instance(ecs):
     assert error.message.startswith("The daemon scheduling strategy does not support a desired count")
     ecs("DeleteService", service="web")
     ecs.until(lambda: ecs.service()["status"] == "INACTIVE")
+
+
+def test_a_daemon_rolls_as_far_as_its_minimum_lets_it(make_ecs):
+    ecs = make_ecs(fleet=tuple(Machine(M5_2XLARGE, "ab"[n % 2]) for n in range(4)))
+    ecs.register()
+    configuration = {"minimumHealthyPercent": 75}
+    ecs.create(schedulingStrategy="DAEMON", deploymentConfiguration=configuration)
+    ecs.wait(10)
+    ecs.steady()
+    ecs.register(image="repo/app:2")
+    ecs.update(taskDefinition="app")
+    assert watch(ecs) == (3, 4)
 
 
 def test_a_daemon_without_room_says_so(ecs):

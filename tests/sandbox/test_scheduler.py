@@ -3,6 +3,7 @@
 import pytest
 
 from controller.sandbox.fleet import DL1, M5_2XLARGE, Machine
+from controller.sandbox.images import Images, Runs
 
 ON_DL1 = [{"type": "memberOf", "expression": "attribute:ecs.instance-type == dl1.24xlarge"}]
 WHOLE = {"cpu": 98_304, "memory": 700_000}
@@ -173,6 +174,18 @@ def test_distinct_instance_looks_at_the_desired_status(ecs):
     ecs.wait(300)
     assert (len(hosts(ecs)), len(set(hosts(ecs)))) == (4, 4)
     assert 'encountered error "DistinctInstance placement constraint unsatisfied."' in ecs.messages()[-1]
+
+
+def test_a_stopping_task_does_not_block_a_distinct_one(make_ecs):
+    ecs = make_ecs(fleet=(Machine(M5_2XLARGE),), images=Images(otherwise=Runs(stop=25)))
+    ecs.register()
+    distinct = [{"type": "distinctInstance"}]
+    first = run(ecs, placementConstraints=distinct)["tasks"][0]["taskArn"]
+    ecs.wait(60)
+    assert run(ecs, placementConstraints=distinct)["tasks"] == []
+    ecs("StopTask", task=first)
+    assert len(run(ecs, placementConstraints=distinct)["tasks"]) == 1
+    assert ecs.task(first)["lastStatus"] == "DEACTIVATING"
 
 
 def test_distinct_instance_counts_the_group_of_standalone_tasks(ecs):
