@@ -20,8 +20,9 @@ from controller.reconcile.reconciler import Reconciler, Result
 from controller.settings import Settings
 from controller.sources.snapshot import Snapshot, Source
 
+FIRST_POLL: Final = 1.0
 POLL: Final = 5.0
-"""Seconds between two looks while waiting for rollouts."""
+"""Seconds between two looks while waiting for rollouts: at first short, then longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,19 @@ async def look(source: Source, ecs: ReadEcs, clock: Clock, settings: Settings, *
 async def apply(source: Source, reconciler: Reconciler, settings: Settings, *, order: Order) -> PassReport:
     """Look, do what is to be done, and look again until all is well or the time is over (`order.wait`)."""
     one = await _read(source, settings, order)
-    workloads = await one.act(reconciler)
+    workloads = latest = await one.act(reconciler)
     if not order.wait:
         return replace(one.report(workloads), applied=True)
-    try:
-        async with asyncio.timeout(settings.timeout):
-            while not _at_rest(workloads):
-                await asyncio.sleep(order.poll)
-                workloads = _merged(workloads, await one.act(reconciler))
-    except TimeoutError:
-        return replace(one.report(workloads), applied=True, unhealthy=True)
+    clock = asyncio.get_running_loop().time
+    deadline, pause = clock() + settings.timeout, FIRST_POLL
+    # What was written is looked at again before it is believed; only the pauses are cut short, never a write.
+    while any(workload.done for workload in latest) or not _at_rest(latest):
+        if clock() >= deadline:
+            return replace(one.report(workloads), applied=True, unhealthy=True)
+        await asyncio.sleep(min(pause, deadline - clock()))
+        pause = min(pause * 1.5, order.poll)
+        latest = await one.act(reconciler)
+        workloads = _merged(workloads, latest)
     unhealthy = not all(settled(workload) for workload in workloads if _waited_for(workload))
     return replace(one.report(workloads), applied=True, unhealthy=unhealthy)
 
