@@ -20,6 +20,7 @@ class Reason(StrEnum):
     DRIFTED = "Drifted"
     MISSING = "Missing"
     ORPHANED = "Orphaned"
+    NOT_OBSERVED = "NotObserved"
     # Ownership and guards: nothing is written
     NOT_OWNED = "NotOwned"
     OWNED_BY_ANOTHER = "OwnedByAnother"

@@ -160,12 +160,18 @@ def _in_sync(plan: Plan) -> Condition:
         Drift.DRIFTED: Reason.DRIFTED,
         Drift.BLOCKED: Reason.DRIFTED,
         Drift.INVALID: Reason.INVALID_SPEC,
-        Drift.UNKNOWN: Reason.RECONCILE_OFF,
+        Drift.UNKNOWN: _unknown(plan),
     }
     status = {Drift.IN_SYNC: State.TRUE, Drift.UNKNOWN: State.UNKNOWN}.get(plan.drift, State.FALSE)
     count = len(plan.changes)
     message = f"{count} field{'' if count == 1 else 's'} differ{'s' if count == 1 else ''}" if count else ""
     return Condition(Type.IN_SYNC, status, reasons[plan.drift], message)
+
+
+def _unknown(plan: Plan) -> Reason:
+    """Why it is not known whether a workload is in sync: nobody may look, or nobody could."""
+    off = any(hold.reason is Reason.RECONCILE_OFF for hold in plan.holds)
+    return Reason.RECONCILE_OFF if off else Reason.NOT_OBSERVED
 
 
 def _healthy(found: Health) -> Condition:
@@ -179,7 +185,7 @@ def _healthy(found: Health) -> Condition:
         case HealthState.MISSING:
             return Condition(Type.HEALTHY, State.FALSE, Reason.MISSING, found.message)
         case HealthState.UNKNOWN:
-            return Condition(Type.HEALTHY, State.UNKNOWN, Reason.PROGRESSING, found.message)
+            return Condition(Type.HEALTHY, State.UNKNOWN, Reason.NOT_OBSERVED, found.message)
 
 
 def _progress(plan: Plan, healthy: Health, error: ControllerError | None) -> list[Condition]:
@@ -211,7 +217,7 @@ def _ready(plan: Plan, healthy: Health, found: Iterable[Condition]) -> Condition
         if condition.type in (Type.STALLED, Type.RECONCILING):
             return Condition(Type.READY, State.FALSE, condition.reason, condition.message)
     if plan.drift is Drift.UNKNOWN:
-        return Condition(Type.READY, State.UNKNOWN, Reason.RECONCILE_OFF)
+        return Condition(Type.READY, State.UNKNOWN, _unknown(plan))
     if plan.drift is not Drift.IN_SYNC:
         hold = next(iter(plan.holds), None)
         return Condition(Type.READY, State.FALSE, hold.reason if hold else Reason.DRIFTED, hold.message if hold else "")
