@@ -2,8 +2,9 @@
 
 One entry per key: adding a key again keeps the earlier time and the higher priority. A key that a worker holds is
 never handed out twice; if it is added meanwhile it comes back when the worker is done, so that every addition is
-followed by a look that starts after it. Within a priority the order is first come, first served; a delayed entry that
-ripens queues up behind those that are there. Shutting down hands out nothing more.
+followed by a look that starts after it. Within a priority the order is first come, first served: a delayed entry that
+ripens and an entry whose priority is raised queue up behind those that are there. Shutting down hands out nothing
+more.
 
 The contract is that of controller-runtime's priority queue; time is the event loop's. Neighbours: `workers`.
 """
@@ -19,6 +20,8 @@ K = TypeVar("K", bound=Hashable)
 
 BACKOFF_BASE: Final = 1.0
 BACKOFF_CAP: Final = 600.0
+SLACK: Final = 64
+"""Heap places that may be out of date before a heap is built anew."""
 
 
 class ShutDownError(Exception):
@@ -29,6 +32,8 @@ class ShutDownError(Exception):
 class _Entry:
     ready_at: float
     priority: int
+    arrival: int = -1
+    """Its place in one of the heaps, if it has one. A heap place with another arrival is out of date."""
 
 
 @dataclass(slots=True)
@@ -44,7 +49,9 @@ class WorkQueue(Generic[K]):
     _held: set[K] = field(default_factory=set)
     _failures: dict[K, int] = field(default_factory=dict)
     _ready: list[tuple[int, int, K]] = field(default_factory=list)
+    """A heap of (-priority, arrival, key)."""
     _waiting: list[tuple[float, int, K]] = field(default_factory=list)
+    """A heap of (ready_at, arrival, key)."""
     _arrivals: "itertools.count[int]" = field(default_factory=itertools.count)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = False
@@ -55,18 +62,24 @@ class WorkQueue(Generic[K]):
     def __contains__(self, key: K) -> bool:
         return key in self._entries
 
+    @property
+    def held(self) -> frozenset[K]:
+        """Keys that workers have in hand."""
+        return frozenset(self._held)
+
     def add(self, key: K, *, after: float = 0.0, priority: int = 0) -> None:
         """Queue a key, to be handed out after `after` seconds at the earliest. Higher priorities go first."""
         if self._closed:
             return
         now = asyncio.get_running_loop().time()
-        entry = _Entry(now + max(after, 0.0), priority)
+        self._ripen(now)
+        ready_at = now + max(after, 0.0)
         old = self._entries.get(key)
         if old is not None:
-            entry = _Entry(min(entry.ready_at, old.ready_at), max(entry.priority, old.priority))
-            if entry == old:
+            ready_at, priority = min(ready_at, old.ready_at), max(priority, old.priority)
+            if (ready_at, priority) == (old.ready_at, old.priority):
                 return
-        self._entries[key] = entry
+        entry = self._entries[key] = _Entry(ready_at, priority)
         if key not in self._held:
             self._enqueue(key, entry, now)
 
@@ -93,7 +106,7 @@ class WorkQueue(Generic[K]):
                 raise ShutDownError
             now = asyncio.get_running_loop().time()
             self._ripen(now)
-            found = self._pop(now)
+            found = self._pop()
             if found is not None:
                 return found
             self._changed.clear()
@@ -104,7 +117,9 @@ class WorkQueue(Generic[K]):
         self._held.discard(key)
         entry = self._entries.get(key)
         if entry is not None:
-            self._enqueue(key, entry, asyncio.get_running_loop().time())
+            now = asyncio.get_running_loop().time()
+            self._ripen(now)
+            self._enqueue(key, entry, now)
 
     def shut_down(self) -> None:
         """Hand out nothing more and take nothing more."""
@@ -112,30 +127,49 @@ class WorkQueue(Generic[K]):
         self._changed.set()
 
     def _enqueue(self, key: K, entry: _Entry, now: float) -> None:
+        """Give the entry a place at the end of its line; an earlier place of the key is out of date from now on."""
+        entry.arrival = next(self._arrivals)
         if entry.ready_at <= now:
-            heapq.heappush(self._ready, (-entry.priority, next(self._arrivals), key))
+            heapq.heappush(self._ready, (-entry.priority, entry.arrival, key))
         else:
-            heapq.heappush(self._waiting, (entry.ready_at, next(self._arrivals), key))
+            heapq.heappush(self._waiting, (entry.ready_at, entry.arrival, key))
+        self._compact()
         self._changed.set()
 
     def _ripen(self, now: float) -> None:
         while self._waiting and self._waiting[0][0] <= now:
-            ready_at, _, key = heapq.heappop(self._waiting)
-            entry = self._entries.get(key)
-            if entry is not None and entry.ready_at == ready_at and key not in self._held:
-                heapq.heappush(self._ready, (-entry.priority, next(self._arrivals), key))
+            _, arrival, key = heapq.heappop(self._waiting)
+            entry = self._entry(key, arrival)
+            if entry is not None:
+                entry.arrival = next(self._arrivals)
+                heapq.heappush(self._ready, (-entry.priority, entry.arrival, key))
 
-    def _pop(self, now: float) -> tuple[K, int] | None:
-        """The most urgent ready key. Heap entries that a later `add` has overtaken are dropped on the way."""
+    def _pop(self) -> tuple[K, int] | None:
+        """The most urgent ready key."""
         while self._ready:
-            negative, _, key = heapq.heappop(self._ready)
-            entry = self._entries.get(key)
-            if entry is None or key in self._held or entry.priority != -negative or entry.ready_at > now:
-                continue
-            del self._entries[key]
-            self._held.add(key)
-            return key, entry.priority
+            _, arrival, key = heapq.heappop(self._ready)
+            entry = self._entry(key, arrival)
+            if entry is not None:
+                del self._entries[key]
+                self._held.add(key)
+                return key, entry.priority
         return None
+
+    def _entry(self, key: K, arrival: int) -> _Entry | None:
+        """The entry of a heap place, unless the place is out of date."""
+        entry = self._entries.get(key)
+        return entry if entry is not None and entry.arrival == arrival else None
+
+    def _compact(self) -> None:
+        """Drop places that are out of date once they are many: a key that is added again every minute while it waits
+        for a day must not leave a thousand of them behind."""
+        most = 2 * len(self._entries) + SLACK
+        if len(self._waiting) > most:
+            self._waiting = [place for place in self._waiting if self._entry(place[2], place[1]) is not None]
+            heapq.heapify(self._waiting)
+        if len(self._ready) > most:
+            self._ready = [place for place in self._ready if self._entry(place[2], place[1]) is not None]
+            heapq.heapify(self._ready)
 
     async def _wait(self, now: float) -> None:
         timeout = self._waiting[0][0] - now if self._waiting else None

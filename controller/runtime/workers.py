@@ -1,7 +1,8 @@
 """Workers: take a key, call the reconciler, and do with the queue what its outcome says.
 
 One key's failure is that key's alone: whatever is raised is noted, counted as a failure and retried with backoff, and
-the worker goes on. Cancellation is shutdown and never an error. Neighbours: `queue`.
+the worker goes on. Cancellation of the worker is shutdown and never an error; a `CancelledError` that a reconciler
+lets out by itself is an error like any other, or the worker would silently be gone. Neighbours: `queue`.
 """
 
 import asyncio
@@ -26,8 +27,8 @@ class Next:
 class Workers(Generic[K]):
     """A number of workers on one queue.
 
-    `reconcile` is called with a key; `crashed` is told of a key whose reconciliation raised, which no reconciler
-    should.
+    `reconcile` is called with a key; `crashed` is told of a key whose reconciliation raised or took too long, which
+    none should; it must not raise itself.
     """
 
     queue: WorkQueue[K]
@@ -55,12 +56,18 @@ class Workers(Generic[K]):
                 self.queue.done(key)
 
     async def _reconcile(self, key: K) -> Next:
+        limit = asyncio.timeout(self.timeout)
         try:
-            async with asyncio.timeout(self.timeout):
+            async with limit:
                 return await self.reconcile(key)
+        except asyncio.CancelledError as error:
+            if _cancelled():
+                raise
+            self.crashed(key, RuntimeError(f"cancelled by nobody: {error!r}"))
         except Exception as error:  # noqa: BLE001 - the boundary: one poisoned key must not stop the others
-            self.crashed(key, error)
-            return Next(failed=True)
+            late = TimeoutError(f"given up after {self.timeout:g} seconds")
+            self.crashed(key, late if limit.expired() else error)
+        return Next(failed=True)
 
     def _requeue(self, key: K, priority: int, wanted: Next) -> None:
         if wanted.failed:
@@ -69,3 +76,9 @@ class Workers(Generic[K]):
         self.queue.forget(key)
         if wanted.after is not None:
             self.queue.add(key, after=wanted.after, priority=priority)
+
+
+def _cancelled() -> bool:
+    """Whether somebody asked the running task to stop."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
