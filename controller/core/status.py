@@ -88,8 +88,10 @@ def health(live: LiveService | None) -> Health:
         return Health(HealthState.DEGRADED, f"deployment failed, {tasks}{f': {why}' if why else ''}")
     if state == "IN_PROGRESS" or len(live.deployments) > 1:
         return Health(HealthState.PROGRESSING, f"deployment in progress, {tasks}")
-    if live.running != live.desired or live.pending:
+    if live.running < live.desired:
         return Health(HealthState.DEGRADED, tasks)
+    if live.running > live.desired or live.pending:
+        return Health(HealthState.PROGRESSING, f"{tasks}, the rest is on its way out" if not live.pending else tasks)
     return Health(HealthState.HEALTHY, tasks)
 
 

@@ -110,9 +110,10 @@ def deployments(*states: str) -> list[dict[str, str]]:
         ({"desiredCount": 2, "runningCount": 2, "deployments": [{"status": "PRIMARY"}]}, HealthState.HEALTHY),
         ({"desiredCount": 0, "runningCount": 0, "deployments": deployments("COMPLETED")}, HealthState.HEALTHY),
         ({"desiredCount": 2, "runningCount": 1, "deployments": deployments("COMPLETED")}, HealthState.DEGRADED),
+        ({"desiredCount": 0, "runningCount": 1, "deployments": deployments("COMPLETED")}, HealthState.PROGRESSING),
         (
             {"desiredCount": 2, "runningCount": 2, "pendingCount": 1, "deployments": deployments("COMPLETED")},
-            HealthState.DEGRADED,
+            HealthState.PROGRESSING,
         ),
         ({"desiredCount": 2, "runningCount": 2, "deployments": deployments("IN_PROGRESS")}, HealthState.PROGRESSING),
         (
