@@ -42,9 +42,9 @@ check-generated: $(STAMP)
 	$(BIN)/controller schema --check crds
 
 lock: $(STAMP) ## Resolve the dependencies anew into the hashed lock files
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras \
 	  --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras \
 	  --custom-compile-command 'make lock' -c requirements.lock --extra sandbox --group dev pyproject.toml -o requirements-dev.lock
 
 clean: ## Remove the virtual environment and caches
