@@ -3,8 +3,7 @@
 A retried write whose first answer was lost happens twice (RegisterTaskDefinition has no token), so writes are
 observed again instead. Answers skip botocore's walk over the output shape: it costs more than everything else of a
 call, most of it in timestamps, and the core reads the wire's own form anyway. Events, which fill two thirds of a
-service, are dropped here unless they are asked for. Neighbours: `api` (the shape of a call), `errors` (what a failure
-means).
+service, are dropped here. Neighbours: `api` (the shape of a call), `errors` (what a failure means).
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 
 from controller.aws.api import AnswerError, Api, NoAnswerError
-from controller.errors import ControllerError, Denied
+from controller.errors import ControllerError, Denied, Stalled
 from controller.reasons import Reason
 
 CALL_TIMEOUT: Final = 60.0
@@ -36,7 +35,15 @@ _NEVER_LEFT: Final = (
     boto.ConnectTimeoutError,
     boto.ProxyConnectionError,
     boto.SSLError,
-    boto.ParamValidationError,
+)
+_CREDENTIALS: Final = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+    boto.SSOError,
+    boto.LoginError,
+    boto.RefreshWithMFAUnsupportedError,
 )
 
 
@@ -64,15 +71,23 @@ class BotoApi:
         self._writer = writer
 
     async def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Api`. A read is retried by botocore (`standard`); a write is sent once."""
+        """See `Api`. A read is retried by botocore (`standard`); a write is sent once.
+
+        Raises:
+            Denied: there are no credentials to sign the call with.
+            Stalled: botocore's model of the operation does not know what is to be sent.
+        """
         client = self._reader if is_read(operation) else self._writer
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
                 answer: dict[str, Any] = await client._make_api_call(operation, dict(params))  # noqa: SLF001 - by name
         except boto.ClientError as error:
             raise _answer_error(operation, error) from error
-        except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError) as error:
+        except _CREDENTIALS as error:
             raise _no_credentials(error) from error
+        except boto.ParamValidationError as error:
+            message = f"{operation} was not sent: {' '.join(str(error).split())}"
+            raise Stalled(message, reason=Reason.REJECTED_BY_ECS) from error
         except _NEVER_LEFT as error:
             raise NoAnswerError(operation, str(error), sent=False) from error
         except (boto.BotoCoreError, OSError, TimeoutError) as error:
@@ -86,8 +101,9 @@ async def connect(connection: Connection) -> AsyncIterator[Api]:
     """An `Api` for one account and region; the connections close with the context.
 
     Raises:
-        ControllerError: there is no region, or the named profile does not exist.
-        Denied: there are no credentials.
+        ControllerError: there is no region, the named profile does not exist, or something else of the configuration
+            cannot be used.
+        Denied: the credentials cannot be had.
     """
     region = connection.region or os.environ.get("AWS_REGION")  # as the AWS CLI; botocore knows AWS_DEFAULT_REGION only
     async with AsyncExitStack() as stack:
@@ -112,8 +128,11 @@ async def connect(connection: Connection) -> AsyncIterator[Api]:
         except boto.ProfileNotFound as error:
             advice = "check AWS_PROFILE and ~/.aws/config"
             raise ControllerError(str(error), reason=Reason.NOT_CONFIGURED, advice=advice) from error
-        except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError) as error:
+        except _CREDENTIALS as error:
             raise _no_credentials(error) from error
+        except (boto.BotoCoreError, ValueError) as error:
+            advice = "check the region, AWS_ENDPOINT_URL and ~/.aws/config"
+            raise ControllerError(f"no AWS client: {error}", reason=Reason.NOT_CONFIGURED, advice=advice) from error
         for client in clients:
             client.meta.events.register("before-parse.ecs", _take_the_wire)
         yield BotoApi(*clients)
@@ -137,7 +156,9 @@ def _take_the_wire(response_dict: dict[str, Any], customized_response_dict: dict
         answer = orjson.loads(response_dict["body"])
     except orjson.JSONDecodeError:
         return  # not an answer of ECS: botocore says so in its own words
-    for service in answer.get("services", ()):
+    if not isinstance(answer, dict):
+        return
+    for service in (*answer.get("services", ()), *([answer["service"]] if "service" in answer else ())):
         service.pop("events", None)
     customized_response_dict.update(answer)
     response_dict["body"] = b"{}"

@@ -1,20 +1,24 @@
 """The ECS gateway: what the controller asks of ECS, in batches, and the few things that it writes.
 
 `EcsReader` has no write methods: whoever holds one cannot write, and the type checker proves it. `EcsGateway` adds
-them. Task definitions never change once registered, so one read of a revision serves for good. Errors leave this room
-only as members of the tree in `controller.errors`. Neighbours: `api` (how a call is made), `reconcile.ports` (what is
-asked).
+them. Half an answer is an error, never a service that seems to be missing. Errors leave this room only as members of
+the tree in `controller.errors`. Neighbours: `api` (how a call is made), `revisions` (what is not read twice),
+`reconcile.ports` (what is asked).
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from controller.aws.api import Api, ApiError
 from controller.aws.client import is_read
 from controller.aws.errors import classify
+from controller.aws.revisions import KnownRevisions
 from controller.core.live import LiveService, Revision, Rollout
+from controller.errors import Transient
+from controller.reasons import Reason
 
 T = TypeVar("T")
 
@@ -23,8 +27,11 @@ DESCRIBE_BATCH: Final = 10
 LIST_PAGE: Final = 100
 """Services per page of ListServices, whose default is 10. Source: ECS API."""
 READS_AT_ONCE: Final = 8
-"""Describe calls in flight for one snapshot: fast enough to hide the round trip, small beside the bucket's burst of
-100."""
+"""Reads in flight at one time: enough to hide the round trip, few beside the smallest bucket's burst of 50."""
+HISTORY: Final = 100
+"""Service deployments that are searched for the one that brought out a revision. Source: ECS API, one page."""
+REVISIONS_BATCH: Final = 20
+"""Revisions per DescribeServiceRevisions. Source: ECS API."""
 CANDIDATES: Final = 20
 """How many ACTIVE revisions of a family, newest first, are looked at for equal content before a new one is made."""
 
@@ -34,14 +41,15 @@ class EcsReader:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._revisions: dict[str, Revision] = {}
+        self._revisions = KnownRevisions()
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
 
-    async def services(self, cluster: str, names: Sequence[str]) -> dict[str, LiveService]:
+    async def services(self, cluster: str, names: Iterable[str]) -> dict[str, LiveService]:
         """The named services as ECS knows them, INACTIVE ones included; what it calls MISSING is left out."""
+        wanted = list(dict.fromkeys(names))
         batches = await together(
-            self._describe(cluster, names[start : start + DESCRIBE_BATCH])
-            for start in range(0, len(names), DESCRIBE_BATCH)
+            self._describe(cluster, wanted[start : start + DESCRIBE_BATCH])
+            for start in range(0, len(wanted), DESCRIBE_BATCH)
         )
         return {service.name: service for batch in batches for service in batch}
 
@@ -52,19 +60,22 @@ class EcsReader:
 
     async def revision(self, arn: str) -> Revision:
         """A task definition revision by ARN; read once."""
-        known = self._revisions.get(arn)
+        now = asyncio.get_running_loop().time()
+        known = self._revisions.get(arn, now)
         if known is not None:
             return known
-        answer = await self._call("DescribeTaskDefinition", {"taskDefinition": arn, "include": ["TAGS"]})
-        revision = _revision(answer)
-        self._revisions[arn] = revision
+        revision = _revision(await self._call("DescribeTaskDefinition", {"taskDefinition": arn, "include": ["TAGS"]}))
+        self._revisions.put(arn, revision, now)
         return revision
 
     async def revisions(self, arns: Iterable[str]) -> dict[str, Revision]:
         """Several revisions by ARN."""
+        now = asyncio.get_running_loop().time()
         wanted = sorted(set(arns))
-        found = await together(self._bounded_revision(arn) for arn in wanted)
-        return dict(zip(wanted, found, strict=True))
+        known = {arn: revision for arn in wanted if (revision := self._revisions.get(arn, now)) is not None}
+        missing = [arn for arn in wanted if arn not in known]
+        read = await together(self.revision(arn) for arn in missing)
+        return known | dict(zip(missing, read, strict=True))
 
     async def candidates(self, family: str) -> tuple[Revision, ...]:
         """The newest ACTIVE revisions of a family, newest first."""
@@ -74,34 +85,41 @@ class EcsReader:
         known = await self.revisions(arns)
         return tuple(known[arn] for arn in arns)
 
-    async def last_rollout(self, cluster: str, service: str) -> Rollout | None:
-        """The newest service deployment, with the revision that it tried to bring out."""
-        params = {"cluster": cluster, "service": service, "maxResults": 1}
+    async def rollout(self, cluster: str, service: str, task_definition: str) -> Rollout | None:
+        """The newest service deployment that tried to bring out this task definition revision.
+
+        Not simply the newest one: after a rollback any other change starts a deployment of the good revision, and the
+        bad one must stay remembered.
+        """
+        params = {"cluster": cluster, "service": service, "maxResults": HISTORY}
         listed = (await self._call("ListServiceDeployments", params)).get("serviceDeployments", [])
-        if not listed:
-            return None
-        newest = listed[0]
-        target = newest.get("targetServiceRevisionArn")
-        if target is None:
-            return None
-        described = await self._call("DescribeServiceRevisions", {"serviceRevisionArns": [target]})
-        revisions = described.get("serviceRevisions", [])
-        return Rollout(
-            arn=newest["serviceDeploymentArn"],
-            status=newest["status"],
-            target=revisions[0]["taskDefinition"] if revisions else "",
-            reason=newest.get("statusReason", ""),
-        )
+        newest_first = sorted(listed, key=lambda one: float(one.get("createdAt", 0.0)), reverse=True)
+        history = [one for one in newest_first if one.get("targetServiceRevisionArn")]
+        for start in range(0, len(history), REVISIONS_BATCH):
+            batch = history[start : start + REVISIONS_BATCH]
+            targets = await self._targets([one["targetServiceRevisionArn"] for one in batch])
+            for one in batch:
+                if targets.get(one["targetServiceRevisionArn"]) == task_definition:
+                    reason = one.get("statusReason", "")
+                    return Rollout(one["serviceDeploymentArn"], one["status"], task_definition, reason)
+        return None
+
+    async def _targets(self, arns: Sequence[str]) -> dict[str, str]:
+        """Service revision ARN → ARN of its task definition revision."""
+        answer = await self._call("DescribeServiceRevisions", {"serviceRevisionArns": sorted(set(arns))})
+        return {one["serviceRevisionArn"]: one["taskDefinition"] for one in answer.get("serviceRevisions", ())}
 
     async def _describe(self, cluster: str, names: Sequence[str]) -> list[LiveService]:
-        params = {"cluster": cluster, "services": list(names), "include": ["TAGS"]}
-        async with self._reads:
-            answer = await self._call("DescribeServices", params)
-        return [LiveService(service) for service in answer.get("services", [])]
-
-    async def _bounded_revision(self, arn: str) -> Revision:
-        async with self._reads:
-            return await self.revision(arn)
+        answer = await self._call(
+            "DescribeServices", {"cluster": cluster, "services": list(names), "include": ["TAGS"]}
+        )
+        found, failures = answer.get("services", []), answer.get("failures", [])
+        reasons = {str(failure.get("reason")) for failure in failures} - {"MISSING"}
+        if reasons or len(found) + len(failures) < len(names):
+            why = ", ".join(sorted(reasons)) or "no word on some"
+            message = f"DescribeServices did not answer for all of {', '.join(names)} ({why})"
+            raise Transient(message, reason=Reason.SERVER_ERROR)
+        return [LiveService(service) for service in found]
 
     async def _pages(self, operation: str, params: Mapping[str, Any], member: str) -> AsyncIterator[str]:
         token: str | None = None
@@ -114,10 +132,12 @@ class EcsReader:
                 return
 
     async def _call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            return await self._api.call(operation, params)
-        except ApiError as error:
-            raise classify(error, write=not is_read(operation)) from error
+        read = is_read(operation)
+        async with self._reads if read else nullcontext():
+            try:
+                return await self._api.call(operation, params)
+            except ApiError as error:
+                raise classify(error, write=not read) from error
 
 
 class EcsGateway(EcsReader):
@@ -125,13 +145,15 @@ class EcsGateway(EcsReader):
 
     def __init__(self, api: Api) -> None:
         super().__init__(api)
-        self._families: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._families: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """A lock for each family that is being registered right now."""
 
     async def register(self, request: Mapping[str, Any]) -> Revision:
         """Register a revision. ECS refuses two at once in one family, so we never try."""
-        async with self._families[str(request["family"])]:
+        family = self._families.setdefault(str(request["family"]), asyncio.Lock())
+        async with family:
             revision = _revision(await self._call("RegisterTaskDefinition", request))
-        self._revisions[revision.arn] = revision
+        self._revisions.put(revision.arn, revision, asyncio.get_running_loop().time())
         return revision
 
     async def create(self, request: Mapping[str, Any]) -> LiveService:

@@ -1,8 +1,9 @@
 """The one table that says what an AWS error means for us.
 
 A row matches by error code and, where ECS says different things under one code, by a part of its text; the first
-match wins. Everything that no row names and that ECS calls the caller's fault is Stalled: the text is shown as it is
-and nobody retries what cannot work. Sources: ECS API reference, botocore model, and the texts that Terraform, hako,
+match wins. A write that AWS failed at (its own trouble, 5xx) may have happened all the same and is Ambiguous.
+Everything that no row names and that ECS calls the caller's fault is Stalled: the text is shown as it is and nobody
+retries what cannot work. Sources: ECS API reference, botocore model, and the texts that Terraform, hako,
 ecspresso and others have met (reference in `docs/design.md`).
 """
 
@@ -44,6 +45,7 @@ class Row:
 
 _CREDENTIALS: Final = "check the credentials: `aws sts get-caller-identity` must work in this environment"
 _PERMISSION: Final = "grant the action that the message names to this role"
+_OBSERVED: Final = "it is observed again before anything else"
 
 TABLE: Final[tuple[Row, ...]] = (
     # Too fast
@@ -64,6 +66,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row("ExpiredToken", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
     Row("IncompleteSignature", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
     Row("MissingAuthenticationToken", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
+    Row("RequestExpired", _denied(Reason.NO_CREDENTIALS, "set the clock of this machine right")),
     # The world is on its way
     Row(
         "InvalidParameterException", _waiting(Reason.DRAINING, 10.0), "Unable to Start a service that is still Draining"
@@ -88,14 +91,15 @@ TABLE: Final[tuple[Row, ...]] = (
     Row("InvalidParameterException", _transient(Reason.REJECTED_BY_ECS), "Unable to assume the service linked role"),
     # What only a human can mend
     Row("ClusterNotFoundException", _stalled(Reason.CLUSTER_NOT_FOUND, "create the cluster, or correct spec.cluster")),
-    # AWS's own trouble
-    Row("ServerException", _transient(Reason.SERVER_ERROR)),
-    Row("InternalFailure", _transient(Reason.SERVER_ERROR)),
-    Row("ServiceUnavailable", _transient(Reason.SERVER_ERROR)),
-    Row("ServiceUnavailableException", _transient(Reason.SERVER_ERROR)),
-    Row("RequestTimeout", _transient(Reason.SERVER_ERROR)),
-    Row("RequestTimeoutException", _transient(Reason.SERVER_ERROR)),
 )
+
+OWN_TROUBLE: Final = frozenset(
+    {
+        *("ServerException", "InternalFailure", "InternalError", "InternalServerError"),
+        *("ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout", "RequestTimeoutException"),
+    }
+)
+"""Codes by which AWS says that it failed, whatever the HTTP status."""
 
 
 def classify(error: ApiError, *, write: bool) -> ControllerError:
@@ -106,7 +110,7 @@ def classify(error: ApiError, *, write: bool) -> ControllerError:
             return _answered(error, write=write)
         case NoAnswerError(sent=True) if write:
             message = f"{error.operation} was sent and its answer is lost ({error.message})"
-            return Ambiguous(message, reason=Reason.OUTCOME_UNKNOWN, advice="it is observed again before anything else")
+            return Ambiguous(message, reason=Reason.OUTCOME_UNKNOWN, advice=_OBSERVED)
         case NoAnswerError():
             advice = "check the network, the region and AWS_ENDPOINT_URL"
             return Transient(f"{error.operation}: {error.message}", reason=Reason.UNREACHABLE, advice=advice)
@@ -119,8 +123,8 @@ def _answered(error: AnswerError, *, write: bool) -> ControllerError:
     for row in TABLE:
         if row.code == error.code and row.text.lower() in error.text.lower():
             return row.make(message)
-    if error.status >= 500:
-        lost = Ambiguous(message, reason=Reason.OUTCOME_UNKNOWN)
+    if error.status >= 500 or error.code in OWN_TROUBLE:
+        lost = Ambiguous(message, reason=Reason.OUTCOME_UNKNOWN, advice=_OBSERVED)
         return lost if write else Transient(message, reason=Reason.SERVER_ERROR)
     if error.status == 403:
         return Denied(message, reason=Reason.ACCESS_DENIED, advice=_PERMISSION)

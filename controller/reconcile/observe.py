@@ -8,8 +8,7 @@ Neighbours: `ports` (whom to ask), `core.live` (what is answered), `core.plan` (
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from controller.core.compare import content, same_content
-from controller.core.diff import diff
+from controller.core.compare import compare, same_content
 from controller.core.live import LiveService, Observation, Revision
 from controller.core.render import Rendered
 from controller.reconcile.ports import ReadEcs
@@ -54,19 +53,20 @@ async def observe(ecs: ReadEcs, cluster: str, name: str) -> Observation:
 
 async def complete(ecs: ReadEcs, rendered: Rendered, observation: Observation) -> Observation:
     """Add what planning needs once something differs: revisions to reuse, and whether ECS has rolled this one back."""
-    service = observation.service
-    if service is not None and (service.draining or not _definition_differs(rendered, observation)):
-        return observation
+    service, register = observation.service, rendered.register
+    if service is not None:
+        if service.draining:
+            return observation
+        comparison = compare(rendered, service, observation)
+        if not comparison.task_definition_differs:
+            return observation
+        register = comparison.register
     candidates = await ecs.candidates(rendered.family)
+    equal = next((one for one in candidates if one.active and same_content(register, one)), None)
     rollout = None
-    if service is not None and any(same_content(rendered.register, candidate) for candidate in candidates):
-        rollout = await ecs.last_rollout(rendered.create["cluster"], service.name)
+    if service is not None and equal is not None:
+        rollout = await ecs.rollout(str(rendered.create["cluster"]), service.name, equal.arn)
     return replace(observation, candidates=candidates, rollout=rollout)
-
-
-def _definition_differs(rendered: Rendered, observation: Observation) -> bool:
-    live = observation.revision.wire if observation.revision else {}
-    return bool(diff(content(rendered.register).members, content(live).members))
 
 
 def _observation(service: LiveService | None, revisions: Mapping[str, Revision]) -> Observation:

@@ -10,7 +10,7 @@ from controller.core.live import LiveService, Revision, Rollout
 class ReadEcs(Protocol):
     """The read side of one account and region. All methods raise members of `controller.errors`' tree."""
 
-    async def services(self, cluster: str, names: Sequence[str]) -> dict[str, LiveService]:
+    async def services(self, cluster: str, names: Iterable[str]) -> dict[str, LiveService]:
         """Name → service, INACTIVE ones included; what ECS calls MISSING is left out."""
         ...
 
@@ -30,8 +30,8 @@ class ReadEcs(Protocol):
         """The newest ACTIVE revisions of a family, newest first."""
         ...
 
-    async def last_rollout(self, cluster: str, service: str) -> Rollout | None:
-        """The newest service deployment."""
+    async def rollout(self, cluster: str, service: str, task_definition: str) -> Rollout | None:
+        """The newest service deployment that tried to bring out this revision."""
         ...
 
 

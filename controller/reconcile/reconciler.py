@@ -18,7 +18,7 @@ from controller.core.workload import Key
 from controller.errors import ControllerError, Denied, Stalled, Transient, Waiting
 from controller.reasons import Reason
 from controller.reconcile.act import Act
-from controller.reconcile.expectations import RECHECK, Expectations
+from controller.reconcile.expectations import Expectations
 from controller.reconcile.observe import complete, observe
 from controller.reconcile.ports import Clock, Ecs, Recorder
 
@@ -37,6 +37,8 @@ class Result:
     done: tuple[Step, ...] = ()
     error: ControllerError | None = None
     live: LiveService | None = None
+    stale: bool = False
+    """ECS does not show our last write yet: what was known before still stands."""
 
     @property
     def conditions(self) -> Conditions:
@@ -95,11 +97,12 @@ class Reconciler:
         cluster = str(rendered.create["cluster"])
         try:
             observation = await observe(self.ecs, cluster, key.name)
-            if self.expectations.stale(key, observation, self.clock.now()):
-                return _stale(key, observation)
+            patience = self.expectations.patience(key, observation, self.clock.now())
+            if patience is not None:
+                return _stale(key, observation, patience)
             observation = await complete(self.ecs, rendered, observation)
         except ControllerError as error:
-            return Result(Plan(key, Drift.UNKNOWN), Health(HealthState.UNKNOWN, "not observed"), error=error)
+            return _unobserved(key, error)
         guards = Guards(now=self.clock.now(), owner=self.owner, ready=ready, force=force)
         return await self._act(plan(rendered, observation, guards), observation, cluster)
 
@@ -108,12 +111,13 @@ class Reconciler:
         try:
             observation = await observe(self.ecs, key.cluster, key.name)
         except ControllerError as error:
-            return Result(Plan(key, Drift.UNKNOWN), Health(HealthState.UNKNOWN, "not observed"), error=error)
+            return _unobserved(key, error)
+        patience = self.expectations.patience(key, observation, self.clock.now())
+        if patience is not None:
+            return _stale(key, observation, patience)
         live = observation.service
         if live is None:
             return Result(Plan(key, Drift.IN_SYNC), Health(HealthState.MISSING, "deleted"))
-        if self.expectations.stale(key, observation, self.clock.now()):
-            return _stale(key, observation)
         if live.ownership.owner != self.owner:
             hold = Hold(Reason.NOT_OWNED, f"service {live.name} does not carry our owner tag any more")
             return Result(Plan(key, Drift.ORPHANED, holds=(hold,)), health(live), live=live)
@@ -130,13 +134,25 @@ class Reconciler:
             await act.run(planned.steps)
         except ControllerError as raised:
             error = raised
-        for step in act.done:
-            self.recorder.record("step done", workload=str(planned.key), step=type(step).__name__)
-        if act.service is not None and act.service is not live:
-            self.expectations.expect(planned.key, act.service, self.clock.now())
+        finally:  # also where the time was over in the middle
+            self._note(planned.key, act)
         return Result(planned, health(act.service), done=tuple(act.done), error=error, live=act.service)
 
+    def _note(self, key: Key, act: Act) -> None:
+        """Keep in mind what was written."""
+        for step in act.done:
+            self.recorder.record("step done", workload=str(key), step=type(step).__name__)
+        written = act.written
+        if written is not None:
+            self.expectations.expect(key, written, self.clock.now())
 
-def _stale(key: Key, observation: Observation) -> Result:
-    waiting = Waiting("ECS does not show our last write yet", after=RECHECK, reason=Reason.PROGRESSING)
-    return Result(Plan(key, Drift.UNKNOWN), health(observation.service), error=waiting, live=observation.service)
+
+def _unobserved(key: Key, error: ControllerError) -> Result:
+    return Result(Plan(key, Drift.UNKNOWN), Health(HealthState.UNKNOWN, "not observed"), error=error)
+
+
+def _stale(key: Key, observation: Observation, patience: float) -> Result:
+    message = "ECS does not show our last write yet"
+    waiting = Waiting(message, after=patience, reason=Reason.PROGRESSING)
+    live = observation.service
+    return Result(Plan(key, Drift.UNKNOWN), health(live), error=waiting, live=live, stale=True)
