@@ -1,10 +1,16 @@
-"""Logs: lines for people on a terminal, JSON lines for machines, on stderr in both cases."""
+"""Logs: lines for people on a terminal, JSON lines for machines, on stderr in both cases.
+
+Texts from specs and from AWS are escaped, so that none can forge a line or command a terminal.
+"""
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+from controller.core.quoting import escaped
 
 
 def configure(form: str, *, level: int = logging.INFO, colour: bool = False) -> None:
@@ -18,6 +24,7 @@ def configure(form: str, *, level: int = logging.INFO, colour: bool = False) -> 
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        _escape,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console, key="ts"),
     ]
     if not console:
@@ -28,3 +35,20 @@ def configure(form: str, *, level: int = logging.INFO, colour: bool = False) -> 
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _escape(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor: every text on one line and printable."""
+    return {name: _plain(value) for name, value in event.items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case str():
+            return escaped(value)
+        case list() | tuple():
+            return [_plain(member) for member in value]
+        case dict():
+            return {_plain(name): _plain(member) for name, member in value.items()}
+        case _:
+            return value

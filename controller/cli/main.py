@@ -4,6 +4,8 @@ A verb is imported when it runs, so that `--help` and `validate` start at once a
 with 64, because 2 means drift; what the tree of errors says is printed as one sentence and exits with 1.
 """
 
+import io
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -12,7 +14,7 @@ from typing import Any, Final, NoReturn
 import click
 
 import controller
-from controller.cli import options
+from controller.cli import options, output
 from controller.errors import ControllerError, Usage
 
 USAGE: Final = 64
@@ -47,6 +49,15 @@ class Verbs(click.Group):
         command: click.Command = import_module(f"controller.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that the first argument names."""
+        if args[0] not in VERBS:
+            hint = f"verbs: {', '.join(VERBS)}; a source is given with -s"
+            raise click.UsageError(f"`{args[0]}` is no verb ({hint})", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Verbs with their one-liners, without importing them."""
         with formatter.section("Commands"):
@@ -63,12 +74,12 @@ def cli(ctx: click.Context, /, *, once: bool, **flags: Any) -> None:
     """Keep ECS services on DL1 (Habana Gaudi) instances in line with YAML specs."""
     given = options.given(ctx)
     if ctx.invoked_subcommand is not None:
-        if given:
-            raise click.UsageError(f"put {_flag(given[0])} after `{ctx.invoked_subcommand}`", ctx)
+        for one in given:
+            raise click.UsageError(_misplaced(ctx, one, ctx.invoked_subcommand), ctx)
         return
-    only_once = [name for name in given if name in options.ONE_PASS]
-    if not once and only_once:
-        raise click.UsageError(f"{_flag(only_once[0])} goes with --once", ctx)
+    for one in given:
+        if not once and one.name in options.ONE_PASS:
+            raise click.UsageError(f"{options.flag(one)} goes with --once", ctx)
     verb: Callable[..., Any] = import_module("controller.cli.once" if once else "controller.cli.run").start
     kept = flags if once else {name: value for name, value in flags.items() if name not in options.ONE_PASS}
     ctx.exit(verb(**kept))
@@ -76,6 +87,7 @@ def cli(ctx: click.Context, /, *, once: bool, **flags: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
+    output.forgiving()
     sys.exit(run(arguments))
 
 
@@ -84,28 +96,34 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = cli.main(arguments, prog_name="controller", standalone_mode=False)
     except click.UsageError as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        output.note(shown.getvalue().rstrip())
         return USAGE
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
     except Usage as error:
-        click.echo(f"error: {error}", err=True)
-        return USAGE
+        return _failed(str(error), USAGE)
     except ControllerError as error:
-        click.echo(f"error: {error}", err=True)
-        return 1
-    except BrokenPipeError:
-        return _closed_pipe()
+        return _failed(str(error), 1)
+    except OSError as error:  # what the operating system refuses is said in one sentence, whoever asked for it
+        return _failed(f"{os.fspath(error.filename)}: {error.strerror}" if error.filename else str(error), 1)
     return code if isinstance(code, int) else 0
 
 
-def _closed_pipe() -> int:
-    """Whoever read our output has had enough (`controller render | head`)."""
-    sys.stderr.close()
-    return 0
+def _failed(sentence: str, code: int) -> int:
+    from controller.core.quoting import escaped
+    from controller.core.redact import redact
+
+    output.note(f"error: {escaped(redact(sentence))}")
+    return code
 
 
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+def _misplaced(ctx: click.Context, parameter: click.Parameter, verb: str) -> str:
+    """What to do about a flag in front of a verb."""
+    flag = options.flag(parameter)
+    command = ctx.command.get_command(ctx, verb) if isinstance(ctx.command, click.Group) else None
+    known = {name for one in command.params for name in one.opts} if command else set()
+    return f"put {flag} after `{verb}`" if flag in known else f"`{verb}` has no {flag}"

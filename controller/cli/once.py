@@ -1,13 +1,17 @@
-"""`controller --once`: one pass, dry unless `--apply`."""
+"""`controller --once`: one pass, dry unless `--apply`.
+
+With `-o json` stdout holds one document whatever happens: what stops the pass is in its `errors`, and on stderr as
+always.
+"""
 
 import asyncio
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from controller.cli import logs, options
+from controller.cli import logs, options, output
+from controller.errors import ControllerError
 
 if TYPE_CHECKING:
     from controller.core.pass_report import PassReport
@@ -20,16 +24,28 @@ def start(**flags: Any) -> int:
     if flags["wait"] and not flags["apply"]:
         raise click.UsageError("--wait goes with --apply")
     select = selector(flags["selector"])
-    found = options.settings(flags)
-    logs.configure(
-        flags["log_format"], level=logging.WARNING, colour=options.colour(no_color=flags["no_color"], stderr=True)
-    )
+    uri = flags["source"] or ""
+    try:
+        settings = options.settings(flags)
+        uri = settings.source
+        report = _done(settings, flags, select)
+    except ControllerError as error:
+        if flags["output"] == "json":
+            from controller.report.document import failed_plan
+
+            output.document(failed_plan(uri, error))
+        raise
+    show(report, form=flags["output"], no_color=flags["no_color"], verbose=flags["verbose"])
+    return int(report.exit_code)
+
+
+def _done(settings: "Settings", flags: dict[str, Any], select: Any) -> "PassReport":
     from controller.app.once import Order
 
+    colour = output.colour(no_color=flags["no_color"], stderr=True)
+    logs.configure(flags["log_format"], level=logging.WARNING, colour=colour)
     order = Order(wait=flags["wait"], force=flags["force"], select=select)
-    report = asyncio.run(_pass(found, order, apply=flags["apply"]))
-    show(report, output=flags["output"], no_color=flags["no_color"], verbose=flags["verbose"])
-    return int(report.exit_code)
+    return asyncio.run(_pass(settings, order, apply=flags["apply"]))
 
 
 async def _pass(settings: "Settings", order: Any, *, apply: bool) -> "PassReport":
@@ -45,21 +61,21 @@ async def _pass(settings: "Settings", order: Any, *, apply: bool) -> "PassReport
         return await once.apply(source, reconciler, settings, order=order)
 
 
-def show(report: "PassReport", *, output: str, no_color: bool, verbose: bool) -> None:
+def show(report: "PassReport", *, form: str, no_color: bool, verbose: bool) -> None:
     """The plan to stdout; findings and errors to stderr, each sentence once."""
+    from controller.core.redact import redact
     from controller.report.document import plan_document
     from controller.report.frame import frames
-    from controller.report.text import plan_text
+    from controller.report.text import clean, plan_text
 
-    if output == "json":
-        click.echo(json.dumps(plan_document(report), indent=2, ensure_ascii=False))
+    if form == "json":
+        output.document(plan_document(report))
         return
     if report.diagnostics:
-        found = frames(report.diagnostics, report.files, colour=options.colour(no_color=no_color, stderr=True))
-        click.echo(found, err=True)
-    click.echo(plan_text(report, colour=options.colour(no_color=no_color), verbose=verbose), nl=False)
+        output.note(frames(report.diagnostics, report.files, colour=output.colour(no_color=no_color, stderr=True)))
+    output.data(plan_text(report, colour=output.colour(no_color=no_color), verbose=verbose).rstrip("\n"))
     for sentence in dict.fromkeys(str(one.error) for one in report.workloads if one.error is not None):
-        click.echo(f"error: {sentence}", err=True)
+        output.note(f"error: {clean(redact(sentence))}")
 
 
 def selector(text: str | None) -> "Any":

@@ -1,7 +1,6 @@
 """Flags that several verbs share, and how they become settings."""
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from controller.core.render import Settings as Rendering
     from controller.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,12 +42,31 @@ def for_both(function: F) -> F:
         (
             click.option("-s", "--source", help="File or folder with specs.  [default: specs]"),
             click.option("--cluster", "clusters", multiple=True, help="Also look here for services without a spec."),
-            click.option("--owner", help="Identity written to managed services.  [default: controller]"),
             click.option("--region", help="AWS region, where the environment does not say it."),
             click.option("--profile", help="AWS profile."),
+            for_rendering,
+            click.option(
+                "--log-format",
+                type=click.Choice(["auto", "json", "console"]),
+                default="auto",
+                help="Logs on stderr; auto is console on a terminal.",
+            ),
+        ),
+    )
+
+
+def for_rendering(function: F) -> F:
+    """Flags of everything that renders specs, so that it renders them as the daemon does."""
+    return _all(
+        function,
+        (
+            click.option("--owner", help="Identity written to managed services.  [default: controller]"),
             click.option("--port-base", type=int, help="Host port that stands for card 0.  [default: 18100]"),
-            click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings as YAML."),
-            click.option("--log-format", type=click.Choice(["auto", "json", "console"]), default="auto"),
+            click.option(
+                "--config",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="Settings as YAML.  [default: controller.yaml, if there is one]",
+            ),
             click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same."),
         ),
     )
@@ -62,13 +81,20 @@ def _all(function: F, decorators: Sequence[Callable[[F], F]]) -> F:
 
 def output(*formats: str) -> Callable[[F], F]:
     """The `-o` flag with these formats, the first being the default."""
-    return click.option("-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True)
+    return click.option(
+        "-o", "--output", type=click.Choice(formats), default=formats[0], show_default=True, help="Form of the output."
+    )
 
 
-def given(ctx: click.Context) -> list[str]:
-    """Names of the flags that stand on the command line."""
+def given(ctx: click.Context) -> list[click.Parameter]:
+    """The flags that stand on the command line."""
     source = click.core.ParameterSource.COMMANDLINE
-    return [name for name in ctx.params if ctx.get_parameter_source(name) is source and name != "once"]
+    return [one for one in ctx.command.params if one.name and ctx.get_parameter_source(one.name) is source]
+
+
+def flag(parameter: click.Parameter) -> str:
+    """A flag as people write it: its long form."""
+    return max(parameter.opts, key=len)
 
 
 def settings(flags: dict[str, Any]) -> "Settings":
@@ -82,7 +108,9 @@ def settings(flags: dict[str, Any]) -> "Settings":
     return load(flags=wanted, environment=os.environ, file=file).settings
 
 
-def colour(*, no_color: bool, stderr: bool = False) -> bool:
-    """Whether to print colours: on a terminal, unless asked not to."""
-    stream = sys.stderr if stderr else sys.stdout
-    return stream.isatty() and not no_color and not os.environ.get("NO_COLOR")
+def rendering(flags: dict[str, Any]) -> "Rendering":
+    """Of these settings what rendering needs."""
+    from controller.core.render import Settings as Rendering
+
+    found = settings(flags)
+    return Rendering(owner=found.owner, port_base=found.port_base)

@@ -1,13 +1,17 @@
-"""`controller render`: the exact ECS requests, and why each addition stands in them. Offline."""
+"""`controller render`: the exact ECS requests, and why each addition stands in them. Offline.
 
-import json
+The requests are printed as they would be sent, secrets in plain text included: that is what the verb is for, and the
+reader has the specs. Findings on stderr and `--explain` show none.
+"""
+
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from controller.cli import options
+from controller.cli import options, output
+from controller.errors import ControllerError
 
 if TYPE_CHECKING:
     from controller.core.render import Rendered
@@ -17,26 +21,40 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.output("json")
 @click.option("--explain", is_flag=True, help="Print every addition with its reason instead of the requests.")
-@click.option("--owner", default="controller", show_default=True, help="Identity written to managed services.")
-@click.option("--port-base", type=int, help="Host port that stands for card 0.  [default: 18100]")
-def command(*, paths: tuple[Path, ...], output: str, explain: bool, owner: str, port_base: int | None) -> None:
-    """Print the RegisterTaskDefinition and CreateService requests of spec files."""
+@options.for_rendering
+def command(**flags: Any) -> None:
+    """Print the RegisterTaskDefinition and CreateService requests of spec files.
+
+    They are exactly what would be sent, so a secret that a spec holds in plain text is in them. Exit codes: 0 all
+    rendered, 1 a path cannot be read, 3 something is invalid (the rest is rendered).
+    """
+    try:
+        code = _render(**flags)
+    except ControllerError:
+        if not flags["explain"]:
+            from controller.report.document import rendered_document
+
+            output.document(rendered_document(()))
+        raise
+    click.get_current_context().exit(code)
+
+
+def _render(**flags: Any) -> int:
     from controller.cli.specs import read
-    from controller.core.gaudi.cards import DEFAULT_PORT_BASE
-    from controller.core.render import Settings
     from controller.report.document import rendered_document
     from controller.report.frame import frames
 
-    specs = read(paths, Settings(owner=owner, port_base=port_base or DEFAULT_PORT_BASE))
+    settings = options.rendering(flags)
+    specs = read(flags["paths"], settings)
     found = specs.desired.diagnostics
     if found:
-        click.echo(frames(found, specs.files, colour=options.colour(no_color=False, stderr=True)), err=True)
-    workloads = specs.desired.rendered.values()
-    if explain:
-        click.echo("\n".join(_explained(workloads)))
-    elif output == "json":
-        click.echo(json.dumps(rendered_document(workloads), indent=2, ensure_ascii=False))
-    click.get_current_context().exit(3 if any(one.is_error for one in found) else 0)
+        colour = output.colour(no_color=flags["no_color"], stderr=True)
+        output.note(frames(found, specs.files, colour=colour))
+    if flags["explain"]:
+        output.data("\n".join(_explained(specs.desired.rendered.values())))
+    else:
+        output.document(rendered_document(specs.as_sent(settings).values()))
+    return 3 if any(one.is_error for one in found) else 0
 
 
 def _explained(workloads: "Iterable[Rendered]") -> Iterator[str]:
@@ -47,7 +65,7 @@ def _explained(workloads: "Iterable[Rendered]") -> Iterator[str]:
     for number, one in enumerate(workloads):
         if number:
             yield ""
-        yield f"{clean(str(one.workload.key))}  ({one.workload.tree.span.file}:{one.workload.tree.span.line})"
+        yield clean(f"{one.workload.key}  ({one.workload.tree.span.file}:{one.workload.tree.span.line})")
         for reason in one.reasons:
-            yield f"  {clean(show(reason.path))}"
-            yield f"      {reason.why}  [{one.workload.origin(reason.origin)}]"
+            yield f"  {show(reason.path)}"
+            yield clean(f"      {reason.why}  [{one.workload.origin(reason.origin)}]")

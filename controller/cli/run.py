@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from controller.cli import logs, options
+from controller.cli import logs, options, output
 
 if TYPE_CHECKING:
     from controller.settings import Settings
@@ -27,7 +27,7 @@ def command(**flags: Any) -> None:
 def start(**flags: Any) -> int:
     """Run until a signal asks to stop."""
     settings = options.settings(flags)
-    logs.configure(flags["log_format"], colour=options.colour(no_color=flags["no_color"], stderr=True))
+    logs.configure(flags["log_format"], colour=output.colour(no_color=flags["no_color"], stderr=True))
     asyncio.run(_run(settings))
     return 0
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from controller.cli import options
+from controller.cli import options, output
+from controller.errors import ControllerError, Usage
 
 
 @click.command("schema", context_settings=options.CONTEXT)
@@ -16,18 +17,28 @@ def command(*, kind: str, write: Path | None, check: Path | None) -> None:
     """Print the JSON Schema (draft 07) of a kind."""
     from controller.core.schema import json_schema, schema_files
 
+    if write is not None and check is not None:
+        raise Usage("--write and --check exclude each other")
     if write is not None:
-        for name, text in schema_files().items():
-            (write / name).write_text(text, encoding="utf-8")
-            click.echo(f"wrote {write / name}", err=True)
+        _write(write, schema_files())
     elif check is not None:
         stale = [name for name, text in schema_files().items() if not _is_current(check / name, text)]
         for name in stale:
-            click.echo(f"{check / name} is not current; run: make generate", err=True)
+            output.note(f"{check / name} is not current; run: controller schema --write {check}")
         click.get_current_context().exit(1 if stale else 0)
     else:
-        click.echo(json.dumps(json_schema(kind), indent=1, ensure_ascii=False))
+        output.data(json.dumps(json_schema(kind), indent=1, ensure_ascii=False))
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+            output.note(f"wrote {folder / name}")
+    except OSError as error:
+        raise ControllerError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def _is_current(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
+    return path.is_file() and path.read_bytes() == text.encode()

@@ -1,43 +1,52 @@
-"""`controller validate`: is it valid? Offline."""
+"""`controller validate`: is it valid? Offline: no credentials, no network, no AWS client."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from controller.cli import options
+from controller.cli import options, output
+from controller.errors import ControllerError
 
 
 @click.command("validate", context_settings=options.CONTEXT)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.output("text", "json")
-@click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
-def command(*, paths: tuple[Path, ...], output: str, no_color: bool) -> None:
-    """Check spec files and folders; needs no credentials and no network."""
+@options.for_rendering
+def command(**flags: Any) -> None:
+    """Check spec files and folders; needs no credentials and no network.
+
+    Findings and the summary go to stdout. Exit codes: 0 valid, 1 a path cannot be read, 3 something is invalid.
+    """
+    try:
+        code = _validate(**flags)
+    except ControllerError as error:
+        if flags["output"] == "json":
+            from controller.report.document import failed_validation
+
+            output.document(failed_validation(error))
+        raise
+    click.get_current_context().exit(code)
+
+
+def _validate(**flags: Any) -> int:
     from controller.cli.specs import read
-    from controller.core.render import Settings
-    from controller.report.document import API_VERSION, diagnostics
+    from controller.report.document import validation_document
     from controller.report.frame import frames
 
     began = time.perf_counter()
-    specs = read(paths, Settings())
-    found = specs.desired.diagnostics
+    specs = read(flags["paths"], options.rendering(flags))
+    desired = specs.desired
+    found = desired.diagnostics
     errors = sum(one.is_error for one in found)
-    if output == "json":
-        document: dict[str, Any] = {
-            "apiVersion": API_VERSION,
-            "kind": "Validation",
-            "valid": [str(key) for key in specs.desired.rendered],
-            "errors": diagnostics(found),
-        }
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    if flags["output"] == "json":
+        output.document(validation_document(desired.rendered, found))
     else:
         if found:
-            click.echo(frames(found, specs.files, colour=options.colour(no_color=no_color)))
-        click.echo(_summary(len(specs.files), len(specs.desired.rendered), errors, len(found) - errors, began))
-    click.get_current_context().exit(3 if errors else 0)
+            output.data(frames(found, specs.files, colour=output.colour(no_color=flags["no_color"])))
+        output.data(_summary(len(specs.files), len(desired.rendered), errors, len(found) - errors, began))
+    return 3 if errors else 0
 
 
 def _summary(files: int, valid: int, errors: int, warnings: int, began: float) -> str:

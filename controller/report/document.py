@@ -1,15 +1,19 @@
 """The JSON documents: a contract, additive only. `apiVersion` says which.
 
-Secrets cannot appear: changes were redacted when they were made, and steps are printed by name, not by request.
-Neighbours: `core.pass_report` (what is printed), `text` (the same for people).
+Secrets cannot appear in a plan or a validation: changes were redacted when they were made, steps are printed by name,
+not by request, and texts of others (errors, addresses) are redacted here. `kind: Rendered` holds the requests exactly
+as they would be sent, so whoever asks for it sees what the spec says. Neighbours: `core.pass_report` (what is
+printed), `text` (the same for people).
 """
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
 from controller.core.compare import Change
 from controller.core.diagnostics import Diagnostic
-from controller.core.pass_report import PassReport, WorkloadReport
+from controller.core.pass_report import PassReport, Verdict, WorkloadReport
 from controller.core.path import show
 from controller.core.plan import (
     CreateService,
@@ -20,10 +24,19 @@ from controller.core.plan import (
     TagService,
     UpdateService,
 )
+from controller.core.redact import redact
 from controller.core.render import Rendered
 from controller.core.status import Condition
+from controller.core.workload import Key
+from controller.errors import ControllerError
 
 API_VERSION: Final = "controller/v1"
+_NOT_ASCII: Final = re.compile(r"[^ -~\n]")
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """The document as text for people and programs: what is unprintable is an escape, everything else is itself."""
+    return _NOT_ASCII.sub(_escaped, json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def plan_document(report: PassReport) -> dict[str, Any]:
@@ -31,11 +44,38 @@ def plan_document(report: PassReport) -> dict[str, Any]:
     return {
         "apiVersion": API_VERSION,
         "kind": "Plan",
-        "source": {"uri": report.uri, "revision": report.revision},
+        "source": {"uri": redact(report.uri), "revision": report.revision},
         "summary": {str(verdict): count for verdict, count in report.summary.items()},
         "workloads": [_workload(workload) for workload in report.workloads],
         "errors": [*diagnostics(report.diagnostics), *_runtime_errors(report.workloads)],
     }
+
+
+def failed_plan(uri: str, error: ControllerError) -> dict[str, Any]:
+    """`kind: Plan` of a pass that ended before it saw anything."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Plan",
+        "source": {"uri": redact(uri), "revision": None},
+        "summary": {str(verdict): 0 for verdict in Verdict},
+        "workloads": [],
+        "errors": [_error(error)],
+    }
+
+
+def validation_document(valid: Iterable[Key], found: Sequence[Diagnostic]) -> dict[str, Any]:
+    """`kind: Validation`: the workloads that are valid, and everything that is wrong with the rest."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Validation",
+        "valid": [str(key) for key in valid],
+        "errors": diagnostics(found),
+    }
+
+
+def failed_validation(error: ControllerError) -> dict[str, Any]:
+    """`kind: Validation` of files that could not be read."""
+    return {**validation_document((), ()), "errors": [_error(error)]}
 
 
 def rendered_document(rendered: Iterable[Rendered]) -> dict[str, Any]:
@@ -73,18 +113,19 @@ def diagnostics(found: Sequence[Diagnostic]) -> list[dict[str, Any]]:
 
 
 def _runtime_errors(workloads: Iterable[WorkloadReport]) -> list[dict[str, Any]]:
-    return [
-        {
-            "file": one.at.file if one.at else None,
-            "line": one.at.line if one.at else None,
-            "column": one.at.column if one.at else None,
-            "code": str(one.error.reason),
-            "message": f"{one.key}: {one.error}",
-            "severity": "error",
-        }
-        for one in workloads
-        if one.error is not None
-    ]
+    return [_error(one.error, of=one) for one in workloads if one.error is not None]
+
+
+def _error(error: ControllerError, *, of: WorkloadReport | None = None) -> dict[str, Any]:
+    at = of.at if of is not None else None
+    return {
+        "file": at.file if at else None,
+        "line": at.line if at else None,
+        "column": at.column if at else None,
+        "code": str(error.reason),
+        "message": redact(f"{of.key}: {error}" if of is not None else str(error)),
+        "severity": "error",
+    }
 
 
 def _workload(workload: WorkloadReport) -> dict[str, Any]:
@@ -120,7 +161,7 @@ def _condition(condition: Condition) -> dict[str, Any]:
         "type": str(condition.type),
         "status": str(condition.status),
         "reason": str(condition.reason),
-        "message": condition.message,
+        "message": redact(condition.message),
         **({"lastTransitionTime": since.isoformat()} if since else {}),
     }
 
@@ -143,3 +184,8 @@ def _step(step: Step) -> dict[str, Any]:
             return {**action, "service": str(step.key)}
         case _:
             assert_never(step)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """A character that a terminal might obey as JSON's escape; any other one as it is."""
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]

@@ -1,112 +1,111 @@
 """Findings about specs, drawn at the place that they are about: code, message, file:line:column, the lines, a caret.
 
-Pure text. What a file holds is shown with care: control characters are spelled out, values under telling names are
-masked, long lines are cut around the caret. Neighbours: `core.diagnostics` (what is drawn), `text` (the plan).
+Pure text. What a file holds is shown with care: control characters are spelled out, secrets are masked, long lines are
+cut around the caret. Neighbours: `core.diagnostics` (what is drawn), `core.source_secrets` (what may not be shown),
+`text` (the plan).
 """
 
-import re
-import unicodedata
+import bisect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from controller.core.diagnostics import Diagnostic, Severity
-from controller.core.redact import SECRET_NAME, secret_spans
-from controller.report.text import clean
+from controller.core.diagnostics import LINE_BREAK, Diagnostic, Severity
+from controller.core.source_secrets import secret_ranges
+from controller.report.text import clean, columns
 
 LINES_BEFORE: Final = 2
 MASK: Final = "••••"
 WIDEST: Final = 100
-"""Columns of a source line that are shown."""
+"""Characters of a source line that are shown."""
+BEFORE_CARET: Final = 50
+"""Characters before the caret that are shown of a line that is cut."""
 
-_ASSIGNMENT: Final = re.compile(r"""(?P<key>[\w.-]+)["']?\s*:\s+(?P<value>"[^"]*"?|'[^']*'?|[^\s,}\]#][^,}\]]*)""")
-_NAMED: Final = re.compile(r"""\bname["']?\s*:\s*["']?(?P<name>[\w.-]+)""")
+_TAB: Final = "    "
 _COLOURS: Final = {Severity.ERROR: "31;1", Severity.WARNING: "33;1"}
-_NO_VALUE: Final = ("arn:", "{", "[", "&", "*", "|", ">")
-"""Beginnings of what may stand under a telling name without being a secret."""
 
 
 def frames(found: Iterable[Diagnostic], files: Mapping[str, bytes], *, colour: bool = False) -> str:
     """All findings, each with its frame, separated by blank lines; empty where there are none."""
-    texts: dict[str, list[str]] = {}
+    sources: dict[str, _Source | None] = {}
     drawn: list[str] = []
     for one in found:
-        lines = texts.setdefault(one.at.file, _lines(files.get(one.at.file, b"")))
-        drawn.append(_frame(one, lines, colour=colour))
+        name = one.at.file
+        if name not in sources:
+            sources[name] = _Source.of(files[name]) if name in files else None
+        drawn.append(_frame(one, sources[name], colour=colour))
     return "\n".join(drawn)
 
 
-def _lines(content: bytes) -> list[str]:
-    return content.decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n")
-
-
-def _frame(one: Diagnostic, lines: list[str], *, colour: bool) -> str:
+def _frame(one: Diagnostic, source: "_Source | None", *, colour: bool) -> str:
     head = f"{one.severity}[{one.code}]"
     if colour:
         head = f"\x1b[{_COLOURS[one.severity]}m{head}\x1b[0m"
     result = [f"{head} {clean(one.message)}", f"  --> {clean(str(one.at))}"]
-    hint = f" {clean(one.hint)}" if one.hint else ""
-    if not 1 <= one.at.line <= len(lines):
-        return "\n".join([*result, *([f"      ={hint}"] if hint else [])]) + "\n"
-    first = max(one.at.line - LINES_BEFORE, 1)
+    hint = clean(one.hint) if one.hint else ""
+    if source is None or not 1 <= one.at.line <= source.lines:
+        return "\n".join([*result, *([f"   = {hint}"] if hint else [])]) + "\n"
     gutter = len(str(one.at.line))
-    for number in range(first, one.at.line + 1):
-        here = number == one.at.line
-        shown = _Line(lines[number - 1].rstrip("\r"), named=_names_secret(lines, number))
-        text, before, under = shown.draw(one.at.column - 1 if here else 0, one.at.length)
+    for number in range(max(one.at.line - LINES_BEFORE, 1), one.at.line):
+        text, _, _ = source.draw(number, 0, 0)
         result.append(f" {number:>{gutter}} | {text}".rstrip())
-        if here:
-            result.append(f" {'':>{gutter}} | {' ' * before}{'^' * under}{hint}")
+    text, before, under = source.draw(one.at.line, one.at.column - 1, one.at.length)
+    result.append(f" {one.at.line:>{gutter}} | {text}".rstrip())
+    result.append(f" {'':>{gutter}} | {' ' * before}{'^' * under} {hint}".rstrip())
     return "\n".join(result) + "\n"
 
 
-def _names_secret(lines: list[str], number: int) -> bool:
-    """Whether a `value:` in this line belongs to a telling name: in the same list item, in this line or the one
-    before."""
-    near = (lines[number - 1], lines[number - 2] if number > 1 else "")
-    return any(SECRET_NAME.search(found["name"]) for line in near for found in _NAMED.finditer(line))
-
-
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """A source line as it may be shown: secrets masked, controls spelled out, cut around the caret."""
+class _Source:
+    """A file as it may be shown."""
 
     text: str
-    named: bool
+    starts: tuple[int, ...]
+    """Where each line begins."""
+    hidden: tuple[tuple[int, int], ...]
+    """Ranges of characters that may not be shown, in order."""
 
-    def draw(self, caret: int, length: int) -> tuple[str, int, int]:
-        """The text, and the columns before and under a caret at a character of the line."""
-        start = 0 if caret <= WIDEST - 20 else caret - WIDEST // 2
-        stop = start + WIDEST
-        masked = self._masks()
-        before = _glyphs(self.text, masked, start, caret)
-        under = _glyphs(self.text, masked, caret, min(caret + length, stop))
-        after = _glyphs(self.text, masked, min(caret + length, stop), stop)
-        return before + under + after, _columns(before), max(_columns(under), 1)
+    @classmethod
+    def of(cls, content: bytes) -> "_Source":
+        text = content.decode("utf-8", errors="replace").removeprefix("\ufeff")
+        starts = (0, *(found.end() for found in LINE_BREAK.finditer(text)))
+        return cls(text, starts, tuple(secret_ranges(content)))
 
-    def _masks(self) -> dict[int, str]:
-        """Character → what is shown in its place, for characters of secrets."""
-        hidden: dict[int, str] = {}
-        for found in _ASSIGNMENT.finditer(self.text):
-            telling = SECRET_NAME.search(found["key"]) or (self.named and found["key"] == "value")
-            if telling and not found["value"].startswith(_NO_VALUE):
-                hidden |= _hide(found.start("value"), found.end("value"))
-        for begin, end in secret_spans(self.text):
-            hidden |= _hide(begin, end)
-        return hidden
+    @property
+    def lines(self) -> int:
+        return len(self.starts)
 
+    def draw(self, number: int, caret: int, length: int) -> tuple[str, int, int]:
+        """A line, and the columns before and under a caret at a character of it; a long line is cut around it."""
+        begin = self.starts[number - 1]
+        end = self.starts[number] if number < self.lines else len(self.text)
+        end = begin + len(self.text[begin:end].rstrip("\r\n"))
+        start = begin if caret <= WIDEST - BEFORE_CARET // 2 else begin + caret - BEFORE_CARET
+        stop = min(start + WIDEST, end)
+        at = min(begin + caret, end)
+        to = max(min(at + length, stop), at)
+        before, under, after = self._glyphs(start, at), self._glyphs(at, to), self._glyphs(to, stop)
+        first, last = "…" if start > begin else "", "…" if stop < end else ""
+        return f"{first}{before}{under}{after}{last}", columns(first + before), max(columns(under), 1)
 
-def _hide(start: int, stop: int) -> dict[int, str]:
-    return {index: MASK if index == start else "" for index in range(start, stop)}
+    def _glyphs(self, start: int, stop: int) -> str:
+        """The characters as they may be shown: a secret is a mask where it begins in this piece."""
+        shown: list[str] = []
+        at = start
+        for begin, end in self._hidden(start, stop):
+            shown.append(self._plain(at, begin))
+            shown.append(MASK)
+            at = end
+        return "".join([*shown, self._plain(at, stop)])
 
+    def _hidden(self, start: int, stop: int) -> Iterable[tuple[int, int]]:
+        """The hidden ranges that meet a piece of the text, cut to it."""
+        index = max(bisect.bisect_right(self.hidden, (start, len(self.text))) - 1, 0)
+        while index < len(self.hidden) and self.hidden[index][0] < stop:
+            begin, end = max(self.hidden[index][0], start), min(self.hidden[index][1], stop)
+            if begin < end:
+                yield begin, end
+            index += 1
 
-def _glyphs(text: str, masked: Mapping[int, str], start: int, stop: int) -> str:
-    shown = (masked.get(index, text[index]) for index in range(start, min(stop, len(text))))
-    return "".join("    " if char == "\t" else char if char == MASK else clean(char) for char in shown)
-
-
-def _columns(text: str) -> int:
-    """Terminal columns of a text."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )
+    def _plain(self, start: int, stop: int) -> str:
+        return "".join(_TAB if char == "\t" else clean(char) for char in self.text[start:stop])

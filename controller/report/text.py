@@ -6,6 +6,7 @@ it can move the cursor or forge a line. Neighbours: `document` (the same as JSON
 
 import itertools
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -13,9 +14,13 @@ from controller.core.compare import Change
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport
 from controller.core.path import show
 from controller.core.plan import Drift, Hold, Step
+from controller.core.quoting import escaped
+from controller.core.redact import redact
 
 LONGEST_VALUE: Final = 60
 """Characters of a value; what is longer is cut in the middle."""
+TITLE: Final = 40
+"""Columns of a workload's name in the plan."""
 KEPT_BEFORE: Final = 12
 """Characters that stay of what two long texts have in common, so that the eye finds the place."""
 
@@ -35,7 +40,7 @@ def plan_text(report: PassReport, *, colour: bool = False, verbose: bool = False
     """The plan as lines. Workloads that are in sync are counted, and listed only if `verbose`."""
     paint = _Paint(colour)
     mode = "applied" if report.applied else "DRY RUN, nothing is written"
-    lines = [f"source  {clean(report.uri)} @ {report.revision}    {paint('bold', mode)}"]
+    lines = [f"source  {clean(redact(report.uri))} @ {clean(report.revision)}    {paint('bold', mode)}"]
     for workload in report.workloads:
         if verbose or workload.verdict is not Verdict.IN_SYNC or workload.done or workload.last_good:
             lines.extend(_workload(workload, paint))
@@ -66,16 +71,32 @@ def status_text(workloads: Sequence[WorkloadReport], *, colour: bool = False) ->
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as aligned lines; the last column is not padded."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    widths = [max(columns(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
+        "  ".join([*(padded(cell, width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
         for row in rows
     ]
 
 
+def padded(text: str, width: int) -> str:
+    """The text with spaces up to a width in terminal columns."""
+    return text + " " * (width - columns(text))
+
+
+def columns(text: str) -> int:
+    """Terminal columns of a text: East Asian characters take two, marks that join their neighbour none."""
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def _width(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
 def clean(text: str) -> str:
     """The text with control characters spelled out, so that it stays one line and cannot command a terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return escaped(text)
 
 
 def value(shown: Any) -> str:
@@ -113,14 +134,15 @@ class _Paint:
 
 def _workload(workload: WorkloadReport, paint: _Paint) -> Iterable[str]:
     mark = _MARKS[workload.verdict]
-    yield f"{paint(mark, f'{mark} {clean(str(workload.key))}'):<40}  {_headline(workload)}".rstrip()
+    title = padded(f"{mark} {clean(str(workload.key))}", TITLE)
+    yield f"{paint(mark, title)}  {_headline(workload)}".rstrip()
     yield from (f"    {line}" for line in _changes(workload.plan.changes, paint))
     for unknown in workload.plan.unknown:
         yield paint("dim", f"    {clean(show(unknown.path))} is new to this controller; shown, not compared")
     for hold in workload.plan.holds:
         yield f"    {paint('!', hold.reason)}: {clean(hold.message)}"
     if workload.error is not None:
-        yield f"    {paint('?', workload.error.reason)}: {clean(str(workload.error))}"
+        yield f"    {paint('?', workload.error.reason)}: {clean(redact(str(workload.error)))}"
 
 
 def _headline(workload: WorkloadReport) -> str:
