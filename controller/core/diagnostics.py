@@ -5,10 +5,15 @@ to do. Drawing it with a code frame is `report`'s business. Neighbours: `parse` 
 """
 
 import bisect
+import itertools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+MOST_FINDINGS: Final = 1000
+"""Findings of one file that are told; whoever looks for them may stop one after that."""
 
 LINE_BREAK: Final = re.compile(r"\r\n|\n|\r")
 """What ends a line, as editors see it."""
@@ -75,6 +80,7 @@ class Code(StrEnum):
     TOO_MANY_DOCUMENTS = "too-many-documents"
     TOO_DEEP = "too-deep"
     TOO_MANY_NODES = "too-many-nodes"
+    TOO_MANY_FINDINGS = "too-many-findings"
     # YAML
     YAML_SYNTAX = "yaml-syntax"
     DUPLICATE_KEY = "duplicate-key"
@@ -116,3 +122,19 @@ class Diagnostic:
     def is_error(self) -> bool:
         """Whether the document that it is about may not be used."""
         return self.severity is Severity.ERROR
+
+
+def told(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The findings in the order of the files and of the places in them; of one file as many as anybody reads."""
+    ordered = sorted(found, key=lambda one: (one.at, one.code, one.message))
+    result: list[Diagnostic] = []
+    for _, group in itertools.groupby(ordered, key=lambda one: one.at.file):
+        found_here = list(group)
+        result.extend(found_here[:MOST_FINDINGS])
+        rest = found_here[MOST_FINDINGS:]
+        if rest:
+            message = f"there is more wrong with this file than the {MOST_FINDINGS} findings before this one"
+            severity = Severity.ERROR if any(one.is_error for one in rest) else Severity.WARNING
+            hint = "correct those first"
+            result.append(Diagnostic(Code.TOO_MANY_FINDINGS, message, rest[0].at, hint=hint, severity=severity))
+    return tuple(result)

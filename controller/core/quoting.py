@@ -14,10 +14,19 @@ LONGEST: Final = 60
 
 def escaped(text: str) -> str:
     """The text with everything unprintable spelled out: control characters, line ends, direction marks."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def brief(text: str) -> str:
+    """The text on one line and not too long, as a name is told."""
+    shown = escaped(text[: LONGEST + 1])
+    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
 
 
 def quote(text: str) -> str:
     """The text as a message may repeat it, in backticks."""
-    shown = escaped(str(redact(text[: 4 * LONGEST])))
-    return f"`{shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + '…'}`"
+    return f"`{brief(str(redact(text[: 4 * LONGEST])))}`"
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")

@@ -17,26 +17,26 @@ from controller.core.ecs.model import EcsShape
 
 API_VERSION: Literal["dl1.ecs/v1alpha1"] = "dl1.ecs/v1alpha1"
 
-_NAME: Final = r"^[A-Za-z0-9_-]+$"
+NAME: Final = r"^[A-Za-z0-9_-]+$"
 _LABEL_KEY: Final = r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$"
 _LABEL_VALUE: Final = r"^[A-Za-z0-9_.@:/+=-]*$"
-_VERSION: Final = r"^\d+\.\d+\.\d+$"
-_CLUSTER: Final = r"^([A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:cluster/[A-Za-z0-9_-]{1,255})$"
+_VERSION: Final = r"^[0-9]+\.[0-9]+\.[0-9]+$"
+CLUSTER: Final = r"^([A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]{1,255})$"
 _WORKLOAD: Final = r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$"
 _FIELD: Final = r"^(taskDefinition|service)\.\S+$"
 
 PATTERNS: Final = {
-    _NAME: "made of letters, digits, - and _",
+    NAME: "made of letters, digits, - and _",
     _LABEL_KEY: "made of letters, digits, - _ and ., with a letter or digit at both ends",
     _LABEL_VALUE: "made of letters, digits and _ . @ : / + = -",
     _VERSION: "a version of three numbers, as 1.11.0",
-    _CLUSTER: "the name or the ARN of an ECS cluster",
+    CLUSTER: "the name or the ARN of an ECS cluster",
     _WORKLOAD: "a workload as cluster/name",
     _FIELD: "a path that begins with taskDefinition. or service., as the report prints it",
 }
 """Pattern → what it asks for, in words."""
 
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, pattern=_NAME)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, pattern=NAME)]
 """An ECS name: service, family, cluster. Source: ECS API, CreateService `serviceName`."""
 
 Card: TypeAlias = Annotated[int, Field(ge=0, le=7)]
@@ -163,7 +163,7 @@ ServiceRequest: TypeAlias = Annotated[dict[str, Any], EcsShape("CreateServiceReq
 class ServiceSpec(Model):
     """A long-running ECS service."""
 
-    cluster: Annotated[str, Field(pattern=_CLUSTER)]
+    cluster: Annotated[str, Field(pattern=CLUSTER)]
     """Name or ARN of the cluster."""
     target: Name | None = None
     """A named account, region and role of the controller's configuration."""

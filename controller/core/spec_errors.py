@@ -3,17 +3,20 @@
 Neighbours: `parse` calls this, `spec` has the models whose rules are explained.
 """
 
+import itertools
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from controller.core import scalars
-from controller.core.diagnostics import Code, Diagnostic, Span
+from controller.core.diagnostics import MOST_FINDINGS, Code, Diagnostic, Span
 from controller.core.ecs.read import did_you_mean
-from controller.core.nodes import Mapping, Node, Sequence
-from controller.core.path import Segment, show
+from controller.core.nodes import Entry, Mapping, Node, Scalar, find
+from controller.core.path import Path, name_of, show
+from controller.core.quoting import quote
 from controller.core.spec import PATTERNS, DL1Service
 
+_DATE: Final = "2026-12-01T17:00:00Z"
 _TYPES: Final = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -24,50 +27,77 @@ _TYPES: Final = {
     "dict_type": "a mapping",
     "tuple_type": "a list",
     "list_type": "a list",
-    "datetime_type": "a date and time in quotes or plain, as in 2026-12-01T17:00:00Z",
+    "datetime_type": f"a date and time, as {_DATE}",
 }
 _DATES: Final = ("datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid")
 
 
 def explain(error: ValidationError, root: Mapping) -> list[Diagnostic]:
-    """One diagnostic for each error."""
-    return [_explain(problem, root) for problem in error.errors()]
+    """One diagnostic for each error, as many as anybody is told."""
+    problems = error.errors(include_url=False, include_input=False)
+    return [_explain(problem, root) for problem in itertools.islice(problems, MOST_FINDINGS + 1)]
 
 
 def _explain(problem: Any, root: Mapping) -> Diagnostic:
     kind: str = problem["type"]
-    path = tuple(part for part in problem["loc"] if part != "[key]")
+    path: Path = problem["loc"]
     context = problem.get("ctx", {})
-    node, at = _find(root, path)
-    name = show(path)
+    if path[-1:] == ("[key]",):
+        return _key(kind, path[:-1], context, root)
     if kind == "missing":
-        parent, _ = _find(root, path[:-1])
-        where = show(path[:-1]) or "the document"
-        place = _key_of(root, path[:-1]) or (parent.span if parent else root.span)
-        return Diagnostic(Code.MISSING_FIELD, f"{where} needs `{path[-1]}`", place)
+        return _missing(path, root)
+    name, node, at = show(path), find(root, path), _place(root, path)
+    found = scalars.kind(node, name=name_of(path)) if node is not None else "absent"
     if kind == "extra_forbidden":
         hint = did_you_mean(str(path[-1]), _members(path[:-1]))
-        return Diagnostic(Code.UNKNOWN_FIELD, f"{name} is not a known field", _key_of(root, path) or at, hint=hint)
+        return Diagnostic(Code.UNKNOWN_FIELD, f"{name} is not a known field", _place(root, path, key=True), hint=hint)
     if kind in _TYPES:
-        return Diagnostic(
-            Code.WRONG_TYPE, f"{name} must be {_TYPES[kind]}, not {_kind(node)}", at, hint=_hint(node, kind)
-        )
+        message = f"{name} must be {_TYPES[kind]}, not {found}"
+        return Diagnostic(Code.WRONG_TYPE, message, at, hint=_type_hint(node, kind))
     if kind in ("literal_error", "enum"):
-        expected = str(context.get("expected", "")).replace("'", "")
-        known = [word.strip() for word in expected.replace(" or ", ", ").split(",")]
-        hint = did_you_mean(_text(node), known) or f"one of: {', '.join(known)}"
-        return Diagnostic(Code.BAD_ENUM, f"{name} cannot be {_kind(node)}", at, hint=hint)
+        return Diagnostic(Code.BAD_ENUM, f"{name} cannot be {found}", at, hint=_choice_hint(node, context))
     if kind == "string_pattern_mismatch":
-        wanted = PATTERNS.get(str(context.get("pattern")), "another form")
-        return Diagnostic(Code.BAD_VALUE, f"{name} cannot be {_kind(node)}", at, hint=f"it is {wanted}")
+        return Diagnostic(Code.BAD_VALUE, f"{name} cannot be {found}", at, hint=_pattern_hint(context))
     if kind == "timezone_aware":
-        return Diagnostic(
-            Code.BAD_VALUE, f"{name} has no time zone", at, hint="end it with Z, or with an offset as +01:00"
-        )
+        hint = "end it with Z, or with an offset as +01:00"
+        return Diagnostic(Code.BAD_VALUE, f"{name} has no time zone", at, hint=hint)
     if kind in _DATES:
-        hint = "write it as 2026-12-01T17:00:00Z"
-        return Diagnostic(Code.BAD_VALUE, f"{name} is no date and time: {_kind(node)}", at, hint=hint)
-    return Diagnostic(Code.OUT_OF_RANGE, f"{name} is {_kind(node)}: {_limit(kind, context) or problem['msg']}", at)
+        return Diagnostic(Code.BAD_VALUE, f"{name} is no date and time: {found}", at, hint=f"write it as {_DATE}")
+    return Diagnostic(Code.OUT_OF_RANGE, f"{name} is {found}: {_limit(kind, context) or problem['msg']}", at)
+
+
+def _missing(path: Path, root: Mapping) -> Diagnostic:
+    """A member that must be there. It may be written without a value."""
+    where = show(path[:-1]) or "the document"
+    entry = _entry(root, path)
+    at = entry.key.span if entry is not None else _place(root, path[:-1], key=True)
+    return Diagnostic(Code.MISSING_FIELD, f"{where} needs `{path[-1]}`", at)
+
+
+def _key(kind: str, path: Path, context: Any, root: Mapping) -> Diagnostic:
+    """A key of a map that cannot be one."""
+    message = f"{quote(str(path[-1]))} cannot be a key of {show(path[:-1])}"
+    at = _place(root, path, key=True)
+    if kind == "string_pattern_mismatch":
+        return Diagnostic(Code.BAD_VALUE, message, at, hint=_pattern_hint(context))
+    return Diagnostic(Code.OUT_OF_RANGE, f"{message}: {_limit(kind, context) or 'it is no text'}", at)
+
+
+def _place(root: Mapping, path: Path, *, key: bool = False) -> Span:
+    """Where a value (or its key) stands, or else the nearest thing above it."""
+    for length in range(len(path), 0, -1):
+        entry = _entry(root, path[:length])
+        if entry is not None:
+            return entry.key.span if key or length < len(path) else entry.value.span
+        node = find(root, path[:length])
+        if node is not None:
+            return node.span
+    return root.span
+
+
+def _entry(root: Mapping, path: Path) -> Entry | None:
+    parent = find(root, path[:-1])
+    return parent.entry(path[-1]) if isinstance(parent, Mapping) and path and isinstance(path[-1], str) else None
 
 
 def _limit(kind: str, context: Any) -> str | None:
@@ -85,33 +115,33 @@ def _limit(kind: str, context: Any) -> str | None:
             return None
 
 
-def _find(root: Mapping, path: tuple[Segment, ...]) -> tuple[Node | None, Span]:
-    """The node at a path, or None with the nearest place above it."""
-    node: Node | None = root
-    at = root.span
-    for part in path:
-        match node, part:
-            case Mapping(), str():
-                node = node.get(part)
-            case Sequence(items), int() if part < len(items):
-                node = items[part]
-            case _:
-                node = None
-        if node is None:
-            return None, _key_of(root, path) or at
-        at = node.span
-    return node, at
+def _pattern_hint(context: Any) -> str:
+    return f"it is {PATTERNS.get(str(context.get('pattern')), 'another form')}"
 
 
-def _key_of(root: Mapping, path: tuple[Segment, ...]) -> Span | None:
-    """Where the key of a member stands."""
-    if not path or not isinstance(path[-1], str):
+def _choice_hint(node: Node | None, context: Any) -> str:
+    """The words of a closed set, as pydantic lists them: `1, 2, 4 or 8`, `'minimal' or 'recommended'`."""
+    expected = str(context.get("expected", "")).replace("'", "")
+    known = [word.strip() for word in expected.replace(" or ", ", ").split(",")]
+    text = node.text if isinstance(node, Scalar) else ""
+    if text in known:
+        return "remove the quotes"
+    return did_you_mean(text, known) or f"one of: {', '.join(known)}"
+
+
+def _type_hint(node: Node | None, kind: str) -> str | None:
+    if node is None:
         return None
-    parent: Node | None = _find(root, path[:-1])[0] if len(path) > 1 else root
-    return parent.key_span(path[-1]) if isinstance(parent, Mapping) else None
+    if kind == "string_type" and scalars.is_null(node):
+        return 'write "" for an empty text'
+    if kind == "bool_type":
+        return scalars.flag_advice(node)
+    if kind in ("int_type", "int_from_float"):
+        return scalars.number_advice(node)
+    return "put a `- ` before each member" if kind in ("tuple_type", "list_type") else None
 
 
-def _members(path: tuple[Segment, ...]) -> list[str]:
+def _members(path: Path) -> list[str]:
     """Names that the model at a path knows."""
     model: Any = DL1Service
     for part in path:
@@ -129,20 +159,3 @@ def _model_in(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in getattr(annotation, "__args__", ()) if (found := _model_in(part))), None)
-
-
-def _kind(node: Node | None) -> str:
-    return scalars.kind(node) if node is not None else "absent"
-
-
-def _text(node: Node | None) -> str:
-    return getattr(node, "text", "")
-
-
-def _hint(node: Node | None, kind: str) -> str | None:
-    text, plain = _text(node), getattr(node, "plain", True)
-    if not plain and kind in ("int_type", "bool_type"):
-        return "remove the quotes"
-    if kind == "bool_type" and text.lower() in scalars.YAML_1_1_FLAGS:
-        return f"write {'true' if text.lower() in ('yes', 'on', 'y') else 'false'}"
-    return None

@@ -3,10 +3,12 @@
 Neighbours: `parse` makes them; `render`, `diff` and the reports read them.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from controller.core.diagnostics import Diagnostic, Span
+from controller.core.fields import SHAPES
+from controller.core.fields.kinds import Keyed
 from controller.core.nodes import Mapping, locate
 from controller.core.path import Path
 from controller.core.spec import DL1Service
@@ -15,13 +17,24 @@ Files: TypeAlias = dict[str, bytes]
 """Spec files of one source revision: path relative to the source → content."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+_KEYS: Final = frozenset(
+    name for rows in SHAPES.values() for row in rows.values() if isinstance(row, Keyed) for name in row.by
+)
+"""Members by which the members of ECS's lists are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """The identity of a service: cluster name and service name, in a target (account and region) where one is named."""
 
     cluster: str
     name: str
-    target: str | None = field(default=None, compare=True)
+    target: str | None = None
+
+    def __lt__(self, other: "Key") -> bool:
+        """The order of reports: by cluster, then name; without a target first."""
+        mine, others = ((one.cluster, one.name, one.target or "") for one in (self, other))
+        return mine < others
 
     def __str__(self) -> str:
         here = f"{self.cluster}/{self.name}"
@@ -57,7 +70,7 @@ class Workload:
     def origin(self, path: Path) -> Span:
         """Where a value of the spec stands; `path` starts at the document's root. The nearest parent if it is
         implied."""
-        return locate(self.tree, path)
+        return locate(self.tree, path, keys=_KEYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,33 +5,27 @@ documents, depth and nodes are bounded, an alias counts as all that it stands fo
 explicit tags are refused. (PyYAML's own C loader dies of 200 KB of `[`.) Scalars keep their text: only the schema knows
 what they mean. Everything that is wrong with a file is reported at once, as far as its syntax allows; documents before
 a syntax error survive it, documents after it cannot be told apart. Nothing but diagnostics ever comes out of here.
-Neighbours: `nodes` (what is built), `syntax` (libyaml's complaints in words), `parse` (what it means).
+Neighbours: `decoding` (bytes to text), `nodes` (what is built), `syntax` (libyaml's complaints in words), `parse` (what
+it means).
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import yaml
 
-from controller.core.diagnostics import Code, Diagnostic, Places, Span
+from controller.core.decoding import decode
+from controller.core.diagnostics import MOST_FINDINGS, Code, Diagnostic, Places, Span
 from controller.core.nodes import Entry, Mapping, Node, Scalar, Sequence
-from controller.core.quoting import quote
+from controller.core.quoting import brief, quote
 from controller.core.syntax import complaint
 
-MOST_BYTES: Final = 1024 * 1024
 MOST_DOCUMENTS: Final = 1000
 DEEPEST: Final = 64
 MOST_NODES: Final = 100_000
-MOST_DIRECTIVES: Final = 100
-"""`%TAG` lines of a file: libyaml compares each with all before it, so a megabyte of them takes it seconds."""
 
 _MERGE: Final = "<<"
-_DIRECTIVE: Final = re.compile(r"^%TAG", re.MULTILINE)
-_FORBIDDEN: Final = re.compile(r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What may not stand in a file. Source: YAML 1.2, 5.1 Character Set; and U+0085, U+2028, U+2029, which end a line (and
-so a comment) for YAML 1.1 and libyaml but for no editor: a reviewer would not see what the controller reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,51 +51,21 @@ class Stream:
 
 def read(file: str, content: bytes) -> Stream:
     """All documents of a file, and everything that is wrong with it as YAML. Raises nothing."""
-    if len(content) > MOST_BYTES:
-        message = f"the file has {len(content)} bytes; at most {MOST_BYTES} are read"
-        found = Diagnostic(Code.FILE_TOO_LARGE, message, Span(file, 1, 1), hint="split it into several files")
-        return Stream(diagnostics=(found,), whole=False)
-    text, places, stop = _text(file, content)
-    builder = _Builder(places)
+    decoded = decode(file, content)
+    stop = decoded.stop
+    builder = _Builder(decoded.places)
     documents: list[Document] = []
     try:
-        documents.extend(builder.documents(text))
+        documents.extend(builder.documents(decoded.text))
     except _StopError as error:
         stop = error.diagnostic
     except yaml.YAMLError as error:
-        stop = stop or complaint(error, text, places)
+        stop = stop or complaint(error, decoded.text, decoded.places)
     else:
         if stop is not None and documents and documents[-1].index == builder.index:
             documents.pop()  # it ended only because the file was cut there
     diagnostics = (*builder.diagnostics, stop) if stop is not None else tuple(builder.diagnostics)
     return Stream(tuple(documents), diagnostics, whole=stop is None)
-
-
-def _text(file: str, content: bytes) -> tuple[str, Places, Diagnostic | None]:
-    """The text up to the first thing that cannot stand in a YAML file, and what that is."""
-    try:
-        text = content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        text = content[: error.start].decode("utf-8").removeprefix("\ufeff")
-        places = Places(file, text)
-        message = f"byte 0x{content[error.start]:02x} is not UTF-8"
-        return text, places, Diagnostic(Code.NOT_UTF8, message, places.at(len(text)), hint="save the file as UTF-8")
-    places = Places(file, text)
-    forbidden = _FORBIDDEN.search(text)
-    if forbidden is not None:
-        message = f"character U+{ord(forbidden[0]):04X} is not allowed in YAML"
-        hint = 'inside double quotes it can be written as an escape, as in "\\e"'
-        found = Diagnostic(Code.YAML_SYNTAX, message, places.at(forbidden.start()), hint=hint)
-        return text[: forbidden.start()], places, found
-    for count, directive in enumerate(_DIRECTIVE.finditer(text), 1):
-        if count > MOST_DIRECTIVES:
-            message = f"more than {MOST_DIRECTIVES} %TAG lines in one file"
-            return (
-                text[: directive.start()],
-                places,
-                Diagnostic(Code.YAML_SYNTAX, message, places.at(directive.start())),
-            )
-    return text, places, None
 
 
 class _StopError(Exception):
@@ -121,11 +85,24 @@ class _Open:
     mapping: bool
     before: int
     """Nodes of the file before it began."""
+    height: int = 1
+    """Levels of collections that it is made of, itself included."""
     items: list[Node] = field(default_factory=list)
 
 
-_Anchor: TypeAlias = _Open | tuple[Node, int]
-"""What an anchor names: a collection that is still open, or a node with the number of nodes that it stands for."""
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A complete node that an anchor names, and what an alias of it costs."""
+
+    node: Node
+    size: int
+    """Nodes that it stands for."""
+    height: int
+    """Levels of collections that it stands for."""
+
+
+_Anchor: TypeAlias = _Open | _Named
+"""What an anchor names: a collection that is still open, or a complete node."""
 
 
 @dataclass(slots=True)
@@ -152,7 +129,7 @@ class _Builder:
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     self._close(event)
                 case yaml.AliasEvent():
-                    self._add(self._alias(event))
+                    self._add(*self._alias(event))
                 case yaml.DocumentStartEvent():
                     self._begin(event)
                 case yaml.DocumentEndEvent() if self._root is not None:
@@ -175,15 +152,14 @@ class _Builder:
             self._tagged(event)
         node = Scalar(event.value, plain=not event.style, span=self._span(event))
         if event.anchor is not None:
-            self._anchors[event.anchor] = (node, 1)
+            self._anchors[event.anchor] = _Named(node, size=1, height=0)
         self._add(node)
 
     def _open(self, event: Any) -> None:
         self._count(1, event)
         if event.tag is not None:
             self._tagged(event)
-        if len(self._stack) >= DEEPEST:
-            raise _StopError(Code.TOO_DEEP, f"nested deeper than {DEEPEST} levels", self._span(event))
+        self._descend(1, event)
         mapping = isinstance(event, yaml.MappingStartEvent)
         opened = _Open(event.start_mark.index, event.anchor, mapping, self._nodes - 1)
         if event.anchor is not None:
@@ -197,30 +173,34 @@ class _Builder:
         span = self.places.between(done.start, end)
         node: Node = self._mapping(done, span) if done.mapping else Sequence(tuple(done.items), span)
         if done.anchor is not None and self._anchors[done.anchor] is done:
-            self._anchors[done.anchor] = (node, self._nodes - done.before)
-        self._add(node)
+            self._anchors[done.anchor] = _Named(node, size=self._nodes - done.before, height=done.height)
+        self._add(node, done.height)
 
-    def _add(self, node: Node) -> None:
+    def _add(self, node: Node, height: int = 0) -> None:
         if self._stack:
             self._stack[-1].items.append(node)
+            self._stack[-1].height = max(self._stack[-1].height, height + 1)
         elif not (isinstance(node, Scalar) and node.plain and not node.text):
             self._root = node
 
-    def _alias(self, event: Any) -> Node:
-        """What the alias stands for, counted at its full size. Its values keep the place where they were written."""
+    def _alias(self, event: Any) -> tuple[Node, int]:
+        """What the alias stands for with its height, counted at its full size. Its values keep the place where they
+        were written."""
         span = self._span(event)
         match self._anchors.get(event.anchor):
-            case (node, size):
+            case _Named(node, size, height):
                 self._count(size, event)
+                self._descend(height, event)
                 # A key is looked at where it is used: two keys must not claim one place.
-                return replace(node, span=span) if isinstance(node, Scalar) and self._at_key() else node
+                return (replace(node, span=span) if isinstance(node, Scalar) and self._at_key() else node), height
             case None:
-                message = f"*{event.anchor} names nothing: there is no &{event.anchor} before it in this document"
+                name = brief(event.anchor)
+                message = f"*{name} names nothing: there is no &{name} before it in this document"
                 self._report(Diagnostic(Code.YAML_SYNTAX, message, span))
-            case _:
-                message = f"*{event.anchor} stands inside what it names"
+            case _Open():
+                message = f"*{brief(event.anchor)} stands inside what it names"
                 self._report(Diagnostic(Code.RECURSIVE_ALIAS, message, span, hint="write the value out"))
-        return Scalar("", plain=True, span=span)
+        return Scalar("", plain=True, span=span), 0
 
     def _at_key(self) -> bool:
         return bool(self._stack) and self._stack[-1].mapping and len(self._stack[-1].items) % 2 == 0
@@ -271,6 +251,11 @@ class _Builder:
             message = f"more than {MOST_NODES} values in one file, aliases counted as what they stand for"
             raise _StopError(Code.TOO_MANY_NODES, message, self._span(event))
 
+    def _descend(self, levels: int, event: Any) -> None:
+        if len(self._stack) + levels > DEEPEST:
+            message = f"nested deeper than {DEEPEST} levels, aliases counted as what they stand for"
+            raise _StopError(Code.TOO_DEEP, message, self._span(event))
+
     def _tagged(self, event: Any) -> None:
         tag = quote(event.tag.replace("tag:yaml.org,2002:", "!!"))
         hint = "the schema knows what each value is; remove the tag"
@@ -278,7 +263,8 @@ class _Builder:
 
     def _report(self, diagnostic: Diagnostic) -> None:
         self._clean = False
-        self.diagnostics.append(diagnostic)
+        if len(self.diagnostics) <= MOST_FINDINGS:
+            self.diagnostics.append(diagnostic)
 
     def _span(self, event: Any) -> Span:
         return self.places.between(event.start_mark.index, event.end_mark.index)

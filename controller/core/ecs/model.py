@@ -14,11 +14,12 @@ from typing import Any, Final, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A structure with named members. A `document` is any JSON."""
+    """A structure with named members. A `document` is any JSON; a `union` has exactly one member."""
 
     members: Mapping[str, str]
     required: tuple[str, ...] = ()
     document: bool = False
+    union: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class ListOf:
     """A list of one shape."""
 
     of: str
+    least: int = 0
     most: int | None = None
 
 
@@ -41,13 +43,13 @@ class Text:
     """Text, or one of a closed set of words."""
 
     enum: tuple[str, ...] = ()
-    least: int | None = None
+    least: int = 0
     most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A whole number, or any."""
+    """A whole number, or any. A whole number is at least bounded by the size that AWS's model gives it."""
 
     whole: bool
     least: int | None = None
@@ -112,14 +114,18 @@ def _text(name: str) -> str:
 def _shape(data: Mapping[str, Any]) -> Shape:
     match data["type"]:
         case "structure":
-            return Structure(data["members"], tuple(data.get("required", ())), bool(data.get("document")))
+            required, document, union = data.get("required", ()), data.get("document", False), data.get("union", False)
+            return Structure(data["members"], tuple(required), document=document, union=union)
         case "list":
-            return ListOf(data["of"], data.get("max"))
+            return ListOf(data["of"], data.get("min", 0), data.get("max"))
         case "map":
             return MapOf(data["of"])
         case "string":
-            return Text(tuple(data.get("enum", ())), data.get("min"), data.get("max"))
+            return Text(tuple(data.get("enum", ())), data.get("min", 0), data.get("max"))
         case "boolean":
             return Flag()
-        case kind:
-            return Number(whole=kind in ("integer", "long"), least=data.get("min"), most=data.get("max"))
+        case "integer" | "long" as size:
+            most = 2 ** (31 if size == "integer" else 63) - 1
+            return Number(whole=True, least=data.get("min", -most - 1), most=data.get("max", most))
+        case _:
+            return Number(whole=False, least=data.get("min"), most=data.get("max"))
