@@ -64,7 +64,7 @@ def is_read(operation: str) -> bool:
 
 
 class BotoApi:
-    """Calls ECS through aiobotocore."""
+    """Calls one AWS service through aiobotocore."""
 
     def __init__(self, reader: Any, writer: Any) -> None:
         self._reader = reader
@@ -97,8 +97,9 @@ class BotoApi:
 
 
 @asynccontextmanager
-async def connect(connection: Connection) -> AsyncIterator[Api]:
-    """An `Api` for one account and region; the connections close with the context.
+async def connect(connection: Connection, service: str = "ecs") -> AsyncIterator[Api]:
+    """An `Api` of one AWS service (as botocore names it) for one account and region; the connections close with the
+    context. Answers of ECS are the wire's own JSON, those of all others what botocore makes of theirs.
 
     Raises:
         ControllerError: there is no region, the named profile does not exist, or something else of the configuration
@@ -112,7 +113,7 @@ async def connect(connection: Connection) -> AsyncIterator[Api]:
             clients = [
                 await stack.enter_async_context(
                     session.create_client(
-                        "ecs",
+                        service,
                         region_name=region,
                         endpoint_url=connection.endpoint_url,
                         aws_access_key_id=connection.access_key,
