@@ -6,15 +6,19 @@ followed by a look that starts after it. Within a priority the order is first co
 ripens and an entry whose priority is raised queue up behind those that are there. Shutting down hands out nothing
 more.
 
-The contract is that of controller-runtime's priority queue; time is the event loop's. Neighbours: `workers`.
+The contract is that of controller-runtime's priority queue; time is the event loop's. Neighbours: `workers`,
+`instruments` (what is counted).
 """
 
 import asyncio
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
+
+from controller.runtime.instruments import Instruments, Silent
 
 K = TypeVar("K", bound=Hashable)
 
@@ -45,8 +49,10 @@ class WorkQueue(Generic[K]):
     """
 
     jitter: Callable[[], float]
+    instruments: Instruments = field(default_factory=Silent)
     _entries: dict[K, _Entry] = field(default_factory=dict)
-    _held: set[K] = field(default_factory=set)
+    _held: dict[K, float] = field(default_factory=dict)
+    """Keys that workers have in hand, and since when."""
     _failures: dict[K, int] = field(default_factory=dict)
     _ready: list[tuple[int, int, K]] = field(default_factory=list)
     """A heap of (-priority, arrival, key)."""
@@ -67,6 +73,25 @@ class WorkQueue(Generic[K]):
         """Keys that workers have in hand."""
         return frozenset(self._held)
 
+    def depth(self) -> "Counter[int]":
+        """Priority → how many keys are ready and wait for a worker."""
+        now = asyncio.get_running_loop().time()
+        waiting = (entry for key, entry in self._entries.items() if entry.ready_at <= now and key not in self._held)
+        return Counter(entry.priority for entry in waiting)
+
+    def oldest(self) -> float:
+        """Seconds for which the key that has been ready longest waits for a worker; 0 where none does."""
+        now = asyncio.get_running_loop().time()
+        return max(
+            (max(now - entry.ready_at, 0.0) for key, entry in self._entries.items() if key not in self._held),
+            default=0.0,
+        )
+
+    def in_hand(self) -> tuple[float, ...]:
+        """For how many seconds each held key has been held."""
+        now = asyncio.get_running_loop().time()
+        return tuple(now - since for since in self._held.values())
+
     def add(self, key: K, *, after: float = 0.0, priority: int = 0) -> None:
         """Queue a key, to be handed out after `after` seconds at the earliest. Higher priorities go first."""
         if self._closed:
@@ -79,6 +104,8 @@ class WorkQueue(Generic[K]):
             ready_at, priority = min(ready_at, old.ready_at), max(priority, old.priority)
             if (ready_at, priority) == (old.ready_at, old.priority):
                 return
+        else:
+            self.instruments.added()
         entry = self._entries[key] = _Entry(ready_at, priority)
         if key not in self._held:
             self._enqueue(key, entry, now)
@@ -88,6 +115,7 @@ class WorkQueue(Generic[K]):
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         delay = self.jitter() * min(BACKOFF_BASE * 2.0 ** min(failures, 32), BACKOFF_CAP)
+        self.instruments.retried()
         self.add(key, after=delay, priority=priority)
         return delay
 
@@ -106,7 +134,7 @@ class WorkQueue(Generic[K]):
                 raise ShutDownError
             now = asyncio.get_running_loop().time()
             self._ripen(now)
-            found = self._pop()
+            found = self._pop(now)
             if found is not None:
                 return found
             self._changed.clear()
@@ -114,10 +142,12 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """The worker has finished with the key. If it was added meanwhile it queues up now."""
-        self._held.discard(key)
+        now = asyncio.get_running_loop().time()
+        since = self._held.pop(key, None)
+        if since is not None:
+            self.instruments.worked(now - since)
         entry = self._entries.get(key)
         if entry is not None:
-            now = asyncio.get_running_loop().time()
             self._ripen(now)
             self._enqueue(key, entry, now)
 
@@ -144,14 +174,15 @@ class WorkQueue(Generic[K]):
                 entry.arrival = next(self._arrivals)
                 heapq.heappush(self._ready, (-entry.priority, entry.arrival, key))
 
-    def _pop(self) -> tuple[K, int] | None:
+    def _pop(self, now: float) -> tuple[K, int] | None:
         """The most urgent ready key."""
         while self._ready:
             _, arrival, key = heapq.heappop(self._ready)
             entry = self._entry(key, arrival)
             if entry is not None:
                 del self._entries[key]
-                self._held.add(key)
+                self._held[key] = now
+                self.instruments.taken(max(now - entry.ready_at, 0.0))
                 return key, entry.priority
         return None
 

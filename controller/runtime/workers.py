@@ -2,7 +2,8 @@
 
 One key's failure is that key's alone: whatever is raised is noted, counted as a failure and retried with backoff, and
 the worker goes on. Cancellation of the worker is shutdown and never an error; a `CancelledError` that a reconciler
-lets out by itself is an error like any other, or the worker would silently be gone. Neighbours: `queue`.
+lets out by itself is an error like any other, or the worker would silently be gone. Neighbours: `queue`,
+`instruments` (what is counted).
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from controller.runtime.instruments import Outcome
 from controller.runtime.queue import ShutDownError, WorkQueue
 
 K = TypeVar("K", bound=Hashable)
@@ -21,6 +23,8 @@ class Next:
 
     after: float | None = None
     failed: bool = False
+    terminal: bool = False
+    """It failed in a way that trying again does not mend: counted as an error, not retried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,24 @@ class Workers(Generic[K]):
 
     async def _reconcile(self, key: K) -> Next:
         limit = asyncio.timeout(self.timeout)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        instruments = self.queue.instruments
+        wanted = Next(failed=True)
         try:
             async with limit:
-                return await self.reconcile(key)
+                wanted = await self.reconcile(key)
         except asyncio.CancelledError as error:
             if _cancelled():
                 raise
+            instruments.panicked()
             self.crashed(key, RuntimeError(f"cancelled by nobody: {error!r}"))
         except Exception as error:  # noqa: BLE001 - the boundary: one poisoned key must not stop the others
-            late = TimeoutError(f"given up after {self.timeout:g} seconds")
-            self.crashed(key, late if limit.expired() else error)
-        return Next(failed=True)
+            late = limit.expired()
+            instruments.timed_out() if late else instruments.panicked()
+            self.crashed(key, TimeoutError(f"given up after {self.timeout:g} seconds") if late else error)
+        instruments.reconciled(_outcome(wanted), seconds=clock() - began, terminal=wanted.terminal)
+        return wanted
 
     def _requeue(self, key: K, priority: int, wanted: Next) -> None:
         if wanted.failed:
@@ -76,6 +87,12 @@ class Workers(Generic[K]):
         self.queue.forget(key)
         if wanted.after is not None:
             self.queue.add(key, after=wanted.after, priority=priority)
+
+
+def _outcome(wanted: Next) -> Outcome:
+    if wanted.failed or wanted.terminal:
+        return Outcome.ERROR
+    return Outcome.SUCCESS if wanted.after is None else Outcome.REQUEUE_AFTER
 
 
 def _cancelled() -> bool:
