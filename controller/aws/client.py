@@ -109,10 +109,10 @@ async def connect(connection: Connection, service: str = "ecs") -> AsyncIterator
     region = connection.region or os.environ.get("AWS_REGION")  # as the AWS CLI; botocore knows AWS_DEFAULT_REGION only
     async with AsyncExitStack() as stack:
         try:
-            session = AioSession(profile=connection.profile)
+            create: Any = AioSession(profile=connection.profile).create_client  # its stubs want a literal name
             clients = [
                 await stack.enter_async_context(
-                    session.create_client(
+                    create(
                         service,
                         region_name=region,
                         endpoint_url=connection.endpoint_url,
