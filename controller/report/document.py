@@ -46,7 +46,7 @@ def plan_document(report: PassReport) -> dict[str, Any]:
         "kind": "Plan",
         "source": {"uri": redact(report.uri), "revision": report.revision},
         "summary": {str(verdict): count for verdict, count in report.summary.items()},
-        "workloads": [_workload(workload) for workload in report.workloads],
+        "workloads": [workload_document(workload) for workload in report.workloads],
         "errors": [*diagnostics(report.diagnostics), *_runtime_errors(report.workloads)],
     }
 
@@ -128,7 +128,8 @@ def _error(error: ControllerError, *, of: WorkloadReport | None = None) -> dict[
     }
 
 
-def _workload(workload: WorkloadReport) -> dict[str, Any]:
+def workload_document(workload: WorkloadReport) -> dict[str, Any]:
+    """One workload of a plan or a status."""
     plan = workload.plan
     return {
         "key": str(workload.key),
