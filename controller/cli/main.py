@@ -1,14 +1,17 @@
 """The root of the command line.
 
 A verb is imported when it runs, so that `--help` and `validate` start at once and need no AWS client. Usage errors exit
-with 64, because 2 means drift; what the tree of errors says is printed as one sentence and exits with 1.
+with 64, because 2 means drift; what the tree of errors says is printed as one sentence and exits with 1. A traceback
+is printed for a bug only, and says that it is one.
 """
 
-import io
+import difflib
 import os
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
@@ -30,13 +33,22 @@ VERBS: Final = {
 }
 
 EPILOG: Final = """\b
+Settings come from flags, then CONTROLLER_* variables (--port-base is
+CONTROLLER_PORT_BASE), then the --config file. AWS credentials, profile,
+region and endpoint are found as the AWS CLI finds them.
+
+\b
 Exit codes: 0 in sync or done, 1 runtime error, 2 drift or pending changes,
-3 invalid spec, 4 applied but not healthy in time, 64 usage.
+3 invalid spec, 4 applied but not healthy in time, 64 usage, 130 interrupted.
 Data goes to stdout, logs and findings to stderr."""
 
 
 class Verbs(click.Group):
     """A group that imports `controller.cli.<verb>` only when that verb runs."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`controller help [VERB]` is `controller [VERB] --help`."""
+        return super().parse_args(ctx, [*args[1:2], "--help"] if args[:1] == ["help"] else args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Verbs in the order of the help text."""
@@ -54,18 +66,31 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb that the first argument names."""
         if args[0] not in VERBS:
-            hint = f"verbs: {', '.join(VERBS)}; a source is given with -s"
-            raise click.UsageError(f"`{args[0]}` is no verb ({hint})", ctx)
+            raise click.UsageError(f"`{args[0]}` is no command{_meant(args[0], ctx.command)}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Verbs with their one-liners, without importing them."""
-        with formatter.section("Commands"):
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The flags by what they go with, then the commands."""
+        sections: dict[str, list[tuple[str, str]]] = {
+            "Options": [],
+            "With --once": [],
+            "With --once and the daemon": [],
+        }
+        alone, one_pass, both = sections.values()
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row is not None:
+                known = parameter.name in options.BOTH
+                (one_pass if parameter.name in options.ONE_PASS else both if known else alone).append(row)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+        with formatter.section("Commands"):  # by their one-liners, without importing them
             formatter.write_dl(list(VERBS.items()))
 
 
 @click.group(cls=Verbs, invoke_without_command=True, epilog=EPILOG, context_settings=options.CONTEXT)
-@click.version_option(controller.__version__, prog_name="controller")
+@click.version_option(controller.__version__, prog_name="controller", message="%(prog)s %(version)s")
 @click.option("--once", is_flag=True, help="Look at everything once and print the plan; a dry run unless --apply.")
 @options.for_one_pass
 @options.for_both
@@ -88,7 +113,16 @@ def cli(ctx: click.Context, /, *, once: bool, **flags: Any) -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
     output.forgiving()
-    sys.exit(run(arguments))
+    try:
+        code = run(arguments)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception:  # noqa: BLE001 - the last boundary: a bug is told as one, with all that finds it
+        output.note(traceback.format_exc().rstrip())
+        code = _failed(
+            f"this is a bug in controller {controller.__version__}, please report it with the lines above", 1
+        )
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -96,10 +130,7 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = cli.main(arguments, prog_name="controller", standalone_mode=False)
     except click.UsageError as error:
-        shown = io.StringIO()
-        error.show(shown)
-        output.note(shown.getvalue().rstrip())
-        return USAGE
+        return _wrong(error)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.Abort:
@@ -109,7 +140,10 @@ def run(arguments: list[str] | None = None) -> int:
     except ControllerError as error:
         return _failed(str(error), 1)
     except OSError as error:  # what the operating system refuses is said in one sentence, whoever asked for it
-        return _failed(f"{os.fspath(error.filename)}: {error.strerror}" if error.filename else str(error), 1)
+        said = error.strerror or str(error)
+        return _failed(f"{os.fspath(error.filename)}: {said}" if error.filename else said, 1)
+    except ExceptionGroup as group:
+        return _several(group)
     return code if isinstance(code, int) else 0
 
 
@@ -121,9 +155,74 @@ def _failed(sentence: str, code: int) -> int:
     return code
 
 
+def _several(group: "ExceptionGroup[Exception]") -> int:
+    """What tasks that ran side by side have raised: each sentence once, unless there is a bug among it."""
+    known, bugs = group.split(ControllerError)
+    if bugs is not None or known is None:
+        raise group
+    for sentence in dict.fromkeys(map(str, _leaves(known))):
+        _failed(sentence, 1)
+    return 1
+
+
+def _leaves(group: "ExceptionGroup[Exception]") -> Iterator[Exception]:
+    for one in group.exceptions:
+        if isinstance(one, ExceptionGroup):
+            yield from _leaves(one)
+        else:
+            yield one
+
+
+# Usage
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _wrong(error: click.UsageError) -> int:
+    """A command line that means nothing: what is wrong with it, what was meant, where it says what there is."""
+    from controller.core.quoting import escaped
+
+    path = error.ctx.command_path if error.ctx else "controller"
+    output.note(f"error: {escaped(_sentence(error, path))}\nhelp:  {path} --help")
+    return USAGE
+
+
+def _sentence(error: click.UsageError, path: str) -> str:
+    match error:
+        case click.NoSuchOption(option_name=flag) if path != "controller" and flag in _flags(cli):
+            return f"{flag} goes with `controller{'' if flag == '--once' else ' --once'}`, not with `{path}`"
+        case click.NoSuchOption(option_name=flag, ctx=ctx):
+            known = _flags(ctx.command) if ctx else set()
+            return f"{flag} is no flag of `{path}`{_alike(flag, known) or _alike(flag, _flags(cli))}"
+        case click.MissingParameter(param=parameter, ctx=ctx) if parameter is not None and ctx is not None:
+            return f"`{path}` needs {parameter.make_metavar(ctx)}"
+        case _:
+            text = error.format_message().rstrip(".")
+            return text[:1].lower() + text[1:]
+
+
+def _meant(word: str, command: click.Command) -> str:
+    """What somebody may have meant with a word that is no verb: a verb, a flag, a source."""
+    if Path(word).exists() or word.endswith((".yaml", ".yml")) or "/" in word:
+        return f"; a source is given with -s {word}"
+    if f"--{word}" in _flags(command):
+        return f"; did you mean --{word}?"
+    return _alike(word, VERBS) or f"; there are {', '.join(VERBS)}"
+
+
+def _alike(word: str, known: Any) -> str:
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _flags(command: click.Command) -> set[str]:
+    return {"--help", *(flag for one in command.params for flag in one.opts)}
+
+
 def _misplaced(ctx: click.Context, parameter: click.Parameter, verb: str) -> str:
     """What to do about a flag in front of a verb."""
     flag = options.flag(parameter)
-    command = ctx.command.get_command(ctx, verb) if isinstance(ctx.command, click.Group) else None
-    known = {name for one in command.params for name in one.opts} if command else set()
-    return f"put {flag} after `{verb}`" if flag in known else f"`{verb}` has no {flag}"
+    command = cli.get_command(ctx, verb)
+    if command is not None and flag in _flags(command):
+        return f"put {flag} after `{verb}`"
+    goes_with = " it goes with `controller --once`" if parameter.name in options.ONE_PASS else ""
+    return f"`{verb}` has no {flag}{';' if goes_with else ''}{goes_with}"

@@ -16,6 +16,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 ONE_PASS: Final = ("apply", "wait", "output", "selector", "force", "verbose", "timeout")
 """Flags that mean something for one pass only."""
+BOTH: Final = (*("source", "clusters", "region", "profile", "owner", "port_base", "config", "no_color", "log_format"),)
+"""Flags that mean the same for one pass and for the daemon."""
 SETTINGS: Final = ("source", "owner", "clusters", "region", "profile", "resync", "workers", "timeout", "port_base")
 
 
@@ -26,9 +28,9 @@ def for_one_pass(function: F) -> F:
         (
             click.option("--apply", is_flag=True, help="Carry the plan out."),
             click.option("--wait", is_flag=True, help="With --apply: follow the rollouts to their end."),
-            click.option("--timeout", type=float, help="Seconds that --wait waits.  [default: 900]"),
+            click.option("--timeout", type=float, metavar="SECONDS", help="Seconds that --wait waits.  [default: 900]"),
             click.option("--force", is_flag=True, help="Try again what ECS rolled back."),
-            click.option("-l", "--selector", help="Only workloads with these labels: team=nlp,tier=prod."),
+            click.option("-l", "--selector", metavar="LABELS", help="Only workloads with these: team=nlp,tier!=dev."),
             output("table", "json"),
             click.option("-v", "--verbose", is_flag=True, help="List workloads that are in sync, too."),
         ),
@@ -40,10 +42,16 @@ def for_both(function: F) -> F:
     return _all(
         function,
         (
-            click.option("-s", "--source", help="File or folder with specs.  [default: specs]"),
-            click.option("--cluster", "clusters", multiple=True, help="Also look here for services without a spec."),
-            click.option("--region", help="AWS region, where the environment does not say it."),
-            click.option("--profile", help="AWS profile."),
+            click.option("-s", "--source", metavar="SOURCE", help="File or folder with specs.  [default: specs]"),
+            click.option(
+                "--cluster",
+                "clusters",
+                metavar="NAME",
+                multiple=True,
+                help="Look here for services without a spec, too.",
+            ),
+            click.option("--region", metavar="NAME", help="AWS region, where the environment does not say it."),
+            click.option("--profile", metavar="NAME", help="AWS profile."),
             for_rendering,
             click.option(
                 "--log-format",
@@ -60,8 +68,12 @@ def for_rendering(function: F) -> F:
     return _all(
         function,
         (
-            click.option("--owner", help="Identity written to managed services.  [default: controller]"),
-            click.option("--port-base", type=int, help="Host port that stands for card 0.  [default: 18100]"),
+            click.option(
+                "--owner", metavar="NAME", help="Identity written to managed services.  [default: controller]"
+            ),
+            click.option(
+                "--port-base", type=int, metavar="PORT", help="Host port that stands for card 0.  [default: 18100]"
+            ),
             click.option(
                 "--config",
                 type=click.Path(path_type=Path, dir_okay=False),

@@ -17,8 +17,8 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 @click.command("run", context_settings=options.CONTEXT)
 @options.for_both
-@click.option("--resync", type=float, help="Seconds between two looks at everything.  [default: 60]")
-@click.option("--workers", type=int, help="Workloads that are changed at once.  [default: 8]")
+@click.option("--resync", type=float, metavar="SECONDS", help="Seconds between two looks at everything.  [default: 60]")
+@click.option("--workers", type=int, metavar="NUMBER", help="Workloads that are changed at once.  [default: 8]")
 def command(**flags: Any) -> None:
     """Follow the source and keep ECS in line with it until SIGTERM."""
     click.get_current_context().exit(start(**flags))
