@@ -1,19 +1,24 @@
 """The controller's own settings: one frozen value, each part with its origin.
 
 A flag wins over the environment (`CONTROLLER_*`), which wins over the configuration file, which wins over the default.
-Unknown keys and values that make no sense are refused with the place they came from. AWS's own variables (region,
-profile, credentials, endpoint) are left to AWS's own chain and only passed on where a flag says so.
+Unknown keys and values that make no sense are refused, all at once, each with the place it came from. The file is read
+as specs are: with positions, guarded, its scalars as text until the setting says what they mean. AWS's own variables
+(region, profile, credentials, endpoint) are left to AWS's own chain and only passed on where a flag says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from controller.core import scalars, yaml
+from controller.core.ecs.read import closest, did_you_mean
 from controller.core.gaudi.cards import DEFAULT_PORT_BASE
+from controller.core.nodes import Mapping as Tree
+from controller.core.nodes import Node, Scalar, Sequence
+from controller.core.quoting import quote
 from controller.core.render import DEFAULT_OWNER
 from controller.errors import Usage
 
@@ -49,6 +54,9 @@ class Loaded:
 
     settings: Settings
     origins: Mapping[str, str]
+    """Setting → `default`, `controller.yaml:3:1`, `CONTROLLER_OWNER` or `--owner`."""
+    suspects: Mapping[str, str]
+    """Variables that name no setting and look as if they should → the one that may be meant."""
 
 
 def load(*, flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> Loaded:
@@ -61,48 +69,106 @@ def load(*, flags: Mapping[str, Any], environment: Mapping[str, str], file: Path
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = dict.fromkeys(Settings.model_fields, "default")
-    for layer, origin in (
-        (_from_file(file), str(file)),
-        (_from_environment(environment), "environment"),
-        (dict(flags), "command line"),
-    ):
-        values |= layer
-        origins |= dict.fromkeys(layer, origin)
+    for layer in (_from_file(file), _from_environment(environment), _from_flags(flags)):
+        for name, value, origin in layer:
+            values[name], origins[name] = value, origin
     try:
-        return Loaded(Settings.model_validate(values), origins)
+        return Loaded(Settings.model_validate(values), origins, _suspects(environment))
     except ValidationError as error:
-        found = "; ".join(_problem(one, origins) for one in error.errors())
-        raise Usage(f"settings: {found}", advice="`controller run --help` lists them") from error
+        raise Usage("; ".join(_problem(one, origins) for one in error.errors())) from error
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
+
+
+_FLAGS: Final = {"clusters": "--cluster"}
+_KINDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "string": "text",
+    "tuple": "a list",
+    "bool": "true or false",
+}
+_SHAPES: Final[Mapping[type, str]] = {dict: "a mapping", list: "a list", tuple: "a list"}
+_LENGTHS: Final = {"string_too_long": ("max_length", "most"), "string_too_short": ("min_length", "least")}
+_LIMITS: Final = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
 def _problem(error: Any, origins: Mapping[str, str]) -> str:
-    name = str(error["loc"][0]) if error["loc"] else "settings"
-    origin = origins.get(name, "")
-    if error["type"] == "extra_forbidden":
-        return f"{name} ({origin}) is no setting"
-    return f"{name} ({origin}): {str(error['msg'])[0].lower()}{str(error['msg'])[1:]}"
+    name, kind, given = str(error["loc"][0]), str(error["type"]), error["input"]
+    at = origins[name]
+    told = at if at.startswith(("--", PREFIX)) else f"{at}: {'.'.join(map(str, error['loc']))}"
+    if kind == "extra_forbidden":
+        hint = did_you_mean(name, Settings.model_fields)
+        return f"{at}: {quote(name)} is no setting{f'; {hint}' if hint else ''}"
+    shown = quote(given) if isinstance(given, str) else _SHAPES.get(type(given), str(given))
+    limits = [f"{words} {error['ctx'][limit]:g}" for limit, words in _LIMITS.items() if limit in error.get("ctx", {})]
+    if limits:
+        return f"{told} is {shown}: it must be {limits[0]}"
+    if kind == "string_pattern_mismatch":
+        return f"{told} is {shown}: it may hold letters, digits, `_`, `.` and `-` only"
+    if kind in _LENGTHS:
+        limit, words = _LENGTHS[kind]
+        count = error["ctx"][limit]
+        return f"{told} is {shown}: it must have at {words} {count} character{'' if count == 1 else 's'}"
+    wanted = _KINDS.get(kind.partition("_")[0])
+    return f"{told} must be {wanted}, not {shown}" if wanted else f"{told} is {shown}: {error['msg']}"
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """`CONTROLLER_PORT_BASE=18200`; a list is separated by commas. Variables that name no setting are not ours to
-    judge."""
-    found: dict[str, Any] = {}
+def _from_flags(flags: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    for name, value in flags.items():
+        yield name, value, _FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+    """`CONTROLLER_PORT_BASE=18200`; a list is separated by commas. An empty variable counts as none."""
     for name in Settings.model_fields:
-        text = environment.get(f"{PREFIX}{name.upper()}")
-        if text is not None:
-            found[name] = [part.strip() for part in text.split(",") if part.strip()] if name == "clusters" else text
-    return found
+        text = environment.get(variable(name))
+        if text:
+            value = [part.strip() for part in text.split(",") if part.strip()] if name == "clusters" else text
+            yield name, value, variable(name)
 
 
-def _from_file(path: Path | None) -> dict[str, Any]:
+def _suspects(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that name no setting are not ours to judge: Kubernetes sets CONTROLLER_PORT where a service is called
+    controller. One that is nearly a setting is told all the same."""
+    words = (name.removeprefix(PREFIX).lower() for name in sorted(environment) if name.startswith(PREFIX))
+    meant = {
+        word: closest(word, Settings.model_fields) for word in words if word not in {*Settings.model_fields, "config"}
+    }
+    return {variable(word): variable(name) for word, name in meant.items() if name is not None}
+
+
+def _from_file(path: Path | None) -> Iterator[tuple[str, Any, str]]:
     if path is None:
-        return {}
+        return
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        content = path.read_bytes()
     except OSError as error:
         raise Usage(f"configuration {path} cannot be read: {error.strerror}", advice="check --config") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Usage(f"configuration {path} is no YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise Usage(f"configuration {path} must be a mapping of settings")
-    return {str(key): value for key, value in content.items()}
+    found = yaml.read(str(path), content)
+    if found.diagnostics:
+        told = [f"{one.at}: {one.message}{f'; {one.hint}' if one.hint else ''}" for one in found.diagnostics]
+        raise Usage("; ".join(told))
+    if len(found.documents) > 1:
+        raise Usage(f"{found.documents[1].root.span}: a configuration is one document")
+    for document in found.documents:
+        root = document.root
+        if not isinstance(root, Tree):
+            raise Usage(f"{root.span}: a configuration is a mapping of settings, not {scalars.kind(root)}")
+        for entry in root.entries:
+            if not scalars.is_null(entry.value):
+                yield entry.key.text, _value(entry.value), str(entry.key.span)
+
+
+def _value(node: Node) -> Any:
+    """Texts, lists and mappings; what a text means says the setting."""
+    match node:
+        case Scalar(text=text):
+            return text
+        case Sequence(items):
+            return [_value(item) for item in items]
+        case Tree(entries):
+            return {entry.key.text: _value(entry.value) for entry in entries}

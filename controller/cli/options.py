@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from controller.cli.output import note
+
 if TYPE_CHECKING:
     from controller.core.render import Settings as Rendering
     from controller.settings import Settings
@@ -77,6 +79,7 @@ def for_rendering(function: F) -> F:
             click.option(
                 "--config",
                 type=click.Path(path_type=Path, dir_okay=False),
+                envvar="CONTROLLER_CONFIG",
                 help="Settings as YAML.  [default: controller.yaml, if there is one]",
             ),
             click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same."),
@@ -117,7 +120,10 @@ def settings(flags: dict[str, Any]) -> "Settings":
     config: Path | None = flags.get("config")
     default = Path("controller.yaml")
     file = config or (default if default.is_file() else None)
-    return load(flags=wanted, environment=os.environ, file=file).settings
+    found = load(flags=wanted, environment=os.environ, file=file)
+    for variable, meant in found.suspects.items():
+        note(f"note: {variable} is no setting; did you mean {meant}?")
+    return found.settings
 
 
 def rendering(flags: dict[str, Any]) -> "Rendering":

@@ -1,0 +1,163 @@
+"""Settings: which layer wins, where a value comes from, and what is said about one that makes no sense."""
+
+import dataclasses
+
+import pytest
+from pydantic import ValidationError
+
+from controller.errors import Usage
+from controller.settings import Settings, load, variable
+
+
+def settings(*, flags=None, environment=None, file=None):
+    return load(flags=flags or {}, environment=environment or {}, file=file)
+
+
+def refused(**layers):
+    with pytest.raises(Usage) as caught:
+        settings(**layers)
+    return str(caught.value)
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Writes `controller.yaml` in the current folder and names it as a user would."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text):
+        path = tmp_path / "controller.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path.relative_to(tmp_path)
+
+    return write
+
+
+def test_the_defaults_stand_where_nobody_says_anything():
+    found = settings()
+    assert found.settings == Settings()
+    assert set(found.origins) == set(Settings.model_fields)
+    assert set(found.origins.values()) == {"default"}
+
+
+def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(written):
+    file = written("resync: 10\nworkers: 2\nowner: file\n")
+    found = settings(
+        flags={"resync": 30.0}, environment={"CONTROLLER_RESYNC": "20", "CONTROLLER_WORKERS": "3"}, file=file
+    )
+    assert (found.settings.resync, found.settings.workers, found.settings.owner) == (30.0, 3, "file")
+    assert found.settings.port_base == Settings().port_base
+    assert found.origins["resync"] == "--resync"
+    assert found.origins["workers"] == "CONTROLLER_WORKERS"
+    assert found.origins["owner"] == "controller.yaml:3:1"
+    assert found.origins["port_base"] == "default"
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_setting_can_come_from_the_environment_and_from_the_file(name, written):
+    value = {"clusters": "a, b", "resync": "5", "workers": "5", "timeout": "5", "port_base": "2000"}.get(name, "x")
+    wanted = {"clusters": ("a", "b"), "resync": 5.0, "workers": 5, "timeout": 5.0, "port_base": 2000}.get(name, "x")
+    found = settings(environment={variable(name): value})
+    assert (getattr(found.settings, name), found.origins[name]) == (wanted, variable(name))
+    found = settings(file=written(f"{name}: {'[a, b]' if name == 'clusters' else value}\n"))
+    assert (getattr(found.settings, name), found.origins[name]) == (wanted, "controller.yaml:1:1")
+
+
+def test_settings_are_frozen():
+    found = settings()
+    with pytest.raises(ValidationError):
+        found.settings.owner = "other"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.settings = Settings()
+
+
+def test_an_empty_variable_and_an_empty_member_say_nothing(written):
+    environment = {"CONTROLLER_RESYNC": "", "CONTROLLER_REGION": "", "CONTROLLER_CLUSTERS": ""}
+    found = settings(environment=environment, file=written("profile:\nowner: ~\n"))
+    assert found.settings == Settings()
+
+
+def test_an_empty_file_is_no_settings(written):
+    assert settings(file=written("# nothing yet\n")).settings == Settings()
+
+
+def test_texts_of_the_file_mean_what_their_setting_says(written):
+    """YAML's own idea of a value (`1.10` is 1.1, `no` is false) is not asked."""
+    found = settings(file=written("owner: 1.10\nregion: no\nprofile: 0x10\nworkers: 4\n")).settings
+    assert (found.owner, found.region, found.profile, found.workers) == ("1.10", "no", "0x10", 4)
+
+
+def test_everything_that_is_wrong_is_said_at_once_each_with_its_place(written):
+    file = written("workrs: 3\nresync: soon\nclusters: train\nregion: {a: b}\n")
+    sentence = refused(
+        flags={"port_base": 80, "owner": "a b"},
+        environment={"CONTROLLER_WORKERS": "x", "CONTROLLER_TIMEOUT": "0"},
+        file=file,
+    )
+    for part in (
+        "controller.yaml:1:1: `workrs` is no setting; did you mean `workers`?",
+        "controller.yaml:2:1: resync must be a number, not `soon`",
+        "controller.yaml:3:1: clusters must be a list, not `train`",
+        "controller.yaml:4:1: region must be text, not a mapping",
+        "CONTROLLER_WORKERS must be a whole number, not `x`",
+        "CONTROLLER_TIMEOUT is `0`: it must be more than 0",
+        "--port-base is 80: it must be at least 1024",
+        "--owner is `a b`: it may hold letters, digits, `_`, `.` and `-` only",
+    ):
+        assert part in sentence
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ({"owner": ""}, "--owner is ``: it must have at least 1 character"),
+        ({"owner": "x" * 129}, f"--owner is `{'x' * 59}…`: it must have at most 128 characters"),
+        ({"workers": 65}, "--workers is 65: it must be at most 64"),
+        ({"resync": float("nan")}, "--resync is nan: it must be at most 86400"),
+        ({"timeout": float("inf")}, "--timeout is inf: it must be at most 86400"),
+        ({"clusters": 5}, "--cluster must be a list, not 5"),
+    ],
+)
+def test_a_flag_that_makes_no_sense(flags, sentence):
+    assert refused(flags=flags) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("owner: [", "controller.yaml:1:9: a value or a closing bracket is missing"),
+        ("owner: a\nowner: b\n", "controller.yaml:2:1: key `owner` is given twice"),
+        ("owner: a\n---\nowner: b\n", "controller.yaml:3:1: a configuration is one document"),
+        ("- owner\n", "controller.yaml:1:1: a configuration is a mapping of settings, not a list"),
+        ("owner\n", "controller.yaml:1:1: a configuration is a mapping of settings, not `owner`"),
+        ("owner: !!python/name:os.system\n", "controller.yaml:1:8:"),
+        ("[" * 100_000, "controller.yaml:1:"),
+    ],
+    ids=["syntax", "duplicate", "two documents", "list", "scalar", "tag", "bomb"],
+)
+def test_a_file_that_is_no_configuration(text, sentence, written):
+    assert refused(file=written(text)).startswith(sentence)
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    assert refused(file=tmp_path / "none.yaml") == (
+        f"configuration {tmp_path}/none.yaml cannot be read: No such file or directory; check --config"
+    )
+    (tmp_path / "latin.yaml").write_bytes(b"owner: caf\xe9\n")
+    assert "latin.yaml:1:" in refused(file=tmp_path / "latin.yaml")
+
+
+def test_what_a_bad_value_holds_is_not_repeated_where_it_is_a_secret():
+    assert "hunter2" not in refused(environment={"CONTROLLER_OWNER": "password=hunter2"})
+
+
+def test_variables_of_others_are_not_ours_and_near_misses_are_told():
+    """Kubernetes sets CONTROLLER_PORT and CONTROLLER_SERVICE_HOST where a service is called `controller`."""
+    kubernetes = {
+        "CONTROLLER_PORT": "tcp://10.0.0.1:80",
+        "CONTROLLER_PORT_80_TCP_ADDR": "10.0.0.1",
+        "CONTROLLER_SERVICE_HOST": "10.0.0.1",
+        "CONTROLLER_SERVICE_PORT": "80",
+    }
+    found = settings(environment={**kubernetes, "CONTROLLER_WORKRES": "3", "CONTROLLER_CONFIG": "x", "WORKERS": "9"})
+    assert found.settings == Settings()
+    assert found.suspects == {"CONTROLLER_WORKRES": "CONTROLLER_WORKERS"}
