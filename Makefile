@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint generate check-generated lock nightly clean
+.PHONY: help demo test bench lint generate check-generated lock nightly clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: $(STAMP) ## Play the controller against an embedded AWS (no account, under
 
 test: $(STAMP) ## Run every test
 	$(BIN)/python -m pytest
+
+bench: $(STAMP) ## Measure the controller beside other clients (some minutes)
+	$(BIN)/python -m benchmarks
 
 nightly: $(STAMP) ## Run the slow sweeps too
 	$(BIN)/python -m pytest -m "slow or not slow"
