@@ -33,13 +33,19 @@ class ApiError(Exception):
 
 
 class AnswerError(ApiError):
-    """AWS answered with an error: its code (`InvalidParameterException`), its text and the HTTP status."""
+    """AWS answered with an error: its code (`InvalidParameterException`), its text and the HTTP status.
 
-    def __init__(self, operation: str, *, code: str, message: str, status: int = 400) -> None:
+    `details` are the members that the error's own shape adds, such as the `Item` that made a DynamoDB condition fail.
+    """
+
+    def __init__(
+        self, operation: str, *, code: str, message: str, status: int = 400, details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(operation, f"{code}: {message}")
         self.code = code
         self.text = message
         self.status = status
+        self.details = details or {}
 
 
 class NoAnswerError(ApiError):

@@ -1,15 +1,17 @@
 """The real `Api`: one aiobotocore client for reads, which retry, and one for writes, which are sent once.
 
 A retried write whose first answer was lost happens twice (RegisterTaskDefinition has no token), so writes are
-observed again instead. Answers skip botocore's walk over the output shape: it costs more than everything else of a
-call, most of it in timestamps, and the core reads the wire's own form anyway. Events, which fill two thirds of a
-service, are dropped here. Neighbours: `api` (the shape of a call), `errors` (what a failure means).
+observed again instead. Answers of ECS skip botocore's walk over the output shape: it costs more than everything else
+of a call, most of it in timestamps, and the core reads the wire's own form anyway. Events, which fill two thirds of a
+service, are dropped unless somebody asks for them (`with_events`). Neighbours: `api` (the shape of a call), `errors`
+(what a failure means), `sessions` (as whom), `limits` and `retries` (how often).
 """
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +31,8 @@ POOL: Final = 50
 """Connections at once; botocore's 10 would cap a pass at 10 calls per round trip."""
 
 _READS: Final = ("Describe", "List", "Get")
+
+_EVENTS: ContextVar[int] = ContextVar("events kept of each service", default=0)
 
 _NEVER_LEFT: Final = (
     boto.EndpointConnectionError,
@@ -61,6 +65,20 @@ class Connection:
 def is_read(operation: str) -> bool:
     """Whether an operation changes nothing."""
     return operation.startswith(_READS)
+
+
+@contextmanager
+def with_events(most: int) -> Iterator[None]:
+    """Services that are read within, and in tasks that are started within, keep their newest `most` events.
+
+    ECS answers up to 100 with every service and cannot be told not to; a rollout needs the last few, a look at
+    everything none.
+    """
+    token = _EVENTS.set(most)
+    try:
+        yield
+    finally:
+        _EVENTS.reset(token)
 
 
 class BotoApi:
@@ -96,22 +114,45 @@ class BotoApi:
         return answer
 
 
+def session_of(connection: Connection) -> AioSession:
+    """A session with the credentials of the environment, or of the named profile. Reads files, calls nothing.
+
+    Raises:
+        ControllerError: the named profile does not exist, or the files cannot be understood.
+    """
+    try:
+        session = AioSession(profile=connection.profile)
+        session.get_scoped_config()
+    except boto.BotoCoreError as error:
+        advice = "check AWS_PROFILE and ~/.aws/config"
+        raise ControllerError(str(error), reason=Reason.NOT_CONFIGURED, advice=advice) from error
+    return session
+
+
 @asynccontextmanager
-async def connect(connection: Connection, service: str = "ecs") -> AsyncIterator[Api]:
+async def connect(
+    connection: Connection,
+    service: str = "ecs",
+    *,
+    session: AioSession | None = None,
+    read_attempts: int = READ_ATTEMPTS,
+) -> AsyncIterator[Api]:
     """An `Api` of one AWS service (as botocore names it) for one account and region; the connections close with the
     context. Answers of ECS are the wire's own JSON, those of all others what botocore makes of theirs.
 
+    `session` has the credentials, where they are not those of the connection. With `read_attempts=1` botocore retries
+    nothing: for whoever counts calls (`limits`) or seconds (`lease`) by himself.
+
     Raises:
-        ControllerError: there is no region, the named profile does not exist, or something else of the configuration
-            cannot be used.
+        ControllerError: there is no region, or something else of the configuration cannot be used (see `session_of`).
         Denied: the credentials cannot be had.
     """
     region = connection.region or os.environ.get("AWS_REGION")  # as the AWS CLI; botocore knows AWS_DEFAULT_REGION only
+    create: Any = (session or session_of(connection)).create_client  # its stubs want a literal name
     async with AsyncExitStack() as stack:
         try:
-            create: Any = AioSession(profile=connection.profile).create_client  # its stubs want a literal name
-            clients = [
-                await stack.enter_async_context(
+            clients = {
+                attempts: await stack.enter_async_context(
                     create(
                         service,
                         region_name=region,
@@ -121,22 +162,19 @@ async def connect(connection: Connection, service: str = "ecs") -> AsyncIterator
                         config=_config(attempts),
                     )
                 )
-                for attempts in (READ_ATTEMPTS, 1)
-            ]
+                for attempts in sorted({read_attempts, 1})
+            }
         except boto.NoRegionError as error:
             advice = "set AWS_REGION, or `region` in the AWS profile, or --region"
             raise ControllerError("no AWS region is set", reason=Reason.NOT_CONFIGURED, advice=advice) from error
-        except boto.ProfileNotFound as error:
-            advice = "check AWS_PROFILE and ~/.aws/config"
-            raise ControllerError(str(error), reason=Reason.NOT_CONFIGURED, advice=advice) from error
         except _CREDENTIALS as error:
             raise _no_credentials(error) from error
         except (boto.BotoCoreError, ValueError) as error:
             advice = "check the region, AWS_ENDPOINT_URL and ~/.aws/config"
             raise ControllerError(f"no AWS client: {error}", reason=Reason.NOT_CONFIGURED, advice=advice) from error
-        for client in clients:
+        for client in clients.values():
             client.meta.events.register("before-parse.ecs", _take_the_wire)
-        yield BotoApi(*clients)
+        yield BotoApi(clients[read_attempts], clients[1])
 
 
 def _config(attempts: int) -> AioConfig:
@@ -149,27 +187,48 @@ def _config(attempts: int) -> AioConfig:
     )
 
 
-def _take_the_wire(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """A `before-parse` handler: the JSON as it came, without events; errors are left to botocore."""
+def _take_the_wire(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], operation_model: Any, **_: Any
+) -> None:
+    """A `before-parse` handler: the JSON as it came, with the events that were asked for; errors are left to
+    botocore.
+
+    What is no JSON object (a proxy's page, half an answer) is no answer: botocore would make an empty one of it, and
+    an empty ListServices looks like a cluster without services.
+    """
     if response_dict["status_code"] != 200:
         return
-    try:
-        answer = orjson.loads(response_dict["body"])
-    except orjson.JSONDecodeError:
-        return  # not an answer of ECS: botocore says so in its own words
-    if not isinstance(answer, dict):
-        return
+    answer = _decoded(response_dict["body"], expected=bool(operation_model.output_shape.members))
+    if answer is None:
+        raise NoAnswerError(operation_model.name, "what came is no answer of ECS", sent=True)
+    kept = _EVENTS.get()
     for service in (*answer.get("services", ()), *([answer["service"]] if "service" in answer else ())):
-        service.pop("events", None)
+        if kept:
+            service["events"] = service.get("events", [])[:kept]
+        else:
+            service.pop("events", None)
     customized_response_dict.update(answer)
     response_dict["body"] = b"{}"
+
+
+def _decoded(body: bytes, *, expected: bool) -> dict[str, Any] | None:
+    """The JSON object of a body; an empty body is one where no members are expected. None for anything else."""
+    if not body and not expected:
+        return {}
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _answer_error(operation: str, error: boto.ClientError) -> AnswerError:
     details = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
     message = details.get("Message") or str(error)
-    return AnswerError(operation, code=str(details.get("Code", "Unknown")), message=message, status=int(status))
+    code = str(details.get("Code", "Unknown"))
+    more = {name: value for name, value in error.response.items() if name not in ("Error", "ResponseMetadata")}
+    return AnswerError(operation, code=code, message=message, status=int(status), details=more)
 
 
 def _no_credentials(error: Exception) -> Denied:
