@@ -38,6 +38,7 @@ class Reason(StrEnum):
     DEGRADED = "Degraded"
     DRAINING = "Draining"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    NO_CAPACITY = "NoCapacity"
     # The way to AWS
     THROTTLED = "Throttled"
     UNREACHABLE = "Unreachable"
@@ -54,5 +55,8 @@ class Reason(StrEnum):
     # The source
     SOURCE_UNREADABLE = "SourceUnreadable"
     SOURCE_STALE = "SourceStale"
+    SOURCE_UNVERIFIED = "SourceUnverified"
+    SOURCE_REWOUND = "SourceRewound"
     # Ourselves
+    INTERRUPTED = "Interrupted"
     INTERNAL = "Internal"

@@ -43,30 +43,46 @@ class Row:
     text: str = ""
 
 
+THROTTLES: Final = (
+    *("ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
+    *("RequestLimitExceeded", "TooManyRequestsException", "BandwidthLimitExceeded", "SlowDown"),
+    *("ProvisionedThroughputExceededException", "PriorRequestNotComplete", "EC2ThrottledException"),
+)
+"""Codes that mean: too fast. Source: botocore's `standard` retries, without LimitExceededException, which is a
+quota."""
+_BAD_CREDENTIALS: Final = (
+    *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "AuthFailure"),
+    *(
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "MissingAuthenticationToken",
+    ),
+    *("ExpiredTokenException", "ExpiredToken"),
+)
+
 _CREDENTIALS: Final = "check the credentials: `aws sts get-caller-identity` must work in this environment"
+_CLOCK: Final = "set the clock of this machine right"
+_SKEWED: Final = ("Signature expired", "Signature not yet current")
+_ROLE_ADVICE: Final = "grant iam:PassRole on that role to this controller, and let ecs-tasks.amazonaws.com assume it"
 _PERMISSION: Final = "grant the action that the message names to this role"
 _OBSERVED: Final = "it is observed again before anything else"
 
 TABLE: Final[tuple[Row, ...]] = (
     # Too fast
-    Row("ThrottlingException", _transient(Reason.THROTTLED)),
-    Row("Throttling", _transient(Reason.THROTTLED)),
-    Row("RequestLimitExceeded", _transient(Reason.THROTTLED)),
+    *(Row(code, _transient(Reason.THROTTLED)) for code in THROTTLES),
     Row("ClientException", _transient(Reason.CONFLICT), "Too many concurrent attempts to create a new revision"),
     # A quota is no throttle, although botocore retries it as one
     Row("LimitExceededException", _stalled(Reason.LIMIT_EXCEEDED, "raise the quota in Service Quotas")),
     # Credentials and permissions
-    Row("AccessDeniedException", _denied(Reason.ACCESS_DENIED, _PERMISSION)),
-    Row("AccessDenied", _denied(Reason.ACCESS_DENIED, _PERMISSION)),
-    Row("UnrecognizedClientException", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
-    Row("InvalidClientTokenId", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
-    Row("InvalidSignatureException", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
-    Row("SignatureDoesNotMatch", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
-    Row("ExpiredTokenException", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
-    Row("ExpiredToken", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
-    Row("IncompleteSignature", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
-    Row("MissingAuthenticationToken", _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)),
-    Row("RequestExpired", _denied(Reason.NO_CREDENTIALS, "set the clock of this machine right")),
+    *(Row("InvalidSignatureException", _denied(Reason.NO_CREDENTIALS, _CLOCK), text) for text in _SKEWED),
+    *(Row(code, _denied(Reason.NO_CREDENTIALS, _CLOCK)) for code in ("RequestExpired", "RequestTimeTooSkewed")),
+    *(Row(code, _denied(Reason.NO_CREDENTIALS, _CREDENTIALS)) for code in _BAD_CREDENTIALS),
+    Row("AccessDeniedException", _denied(Reason.ACCESS_DENIED, _ROLE_ADVICE), "iam:PassRole"),
+    Row("ClientException", _denied(Reason.ACCESS_DENIED, _ROLE_ADVICE), "iam:PassRole"),
+    *(Row(code, _denied(Reason.ACCESS_DENIED, _PERMISSION)) for code in ("AccessDeniedException", "AccessDenied")),
+    Row("BlockedException", _stalled(Reason.ACCESS_DENIED, "AWS has blocked the account; ask AWS Support")),
     # The world is on its way
     Row(
         "InvalidParameterException", _waiting(Reason.DRAINING, 10.0), "Unable to Start a service that is still Draining"
@@ -89,7 +105,15 @@ TABLE: Final[tuple[Row, ...]] = (
     ),
     Row("InvalidParameterException", _transient(Reason.REJECTED_BY_ECS), "does not have an associated load balancer"),
     Row("InvalidParameterException", _transient(Reason.REJECTED_BY_ECS), "Unable to assume the service linked role"),
+    # No room: somebody may add instances, or a task may end
+    Row("InvalidParameterException", _waiting(Reason.NO_CAPACITY, 60.0), "No Container Instances were found"),
+    Row("ClientException", _waiting(Reason.NO_CAPACITY, 60.0), "PROVISIONING"),
     # What only a human can mend
+    Row(
+        "ClientException",
+        _stalled(Reason.REJECTED_BY_ECS, "check taskRoleArn and executionRoleArn"),
+        "Role is not valid",
+    ),
     Row("ClusterNotFoundException", _stalled(Reason.CLUSTER_NOT_FOUND, "create the cluster, or correct spec.cluster")),
 )
 
@@ -126,6 +150,8 @@ def _answered(error: AnswerError, *, write: bool) -> ControllerError:
     if error.status >= 500 or error.code in OWN_TROUBLE:
         lost = Ambiguous(message, reason=Reason.OUTCOME_UNKNOWN, advice=_OBSERVED)
         return lost if write else Transient(message, reason=Reason.SERVER_ERROR)
+    if error.status == 429:
+        return Transient(message, reason=Reason.THROTTLED)
     if error.status == 403:
         return Denied(message, reason=Reason.ACCESS_DENIED, advice=_PERMISSION)
     return Stalled(message, reason=Reason.REJECTED_BY_ECS)
