@@ -159,7 +159,7 @@ async def connect(
                         endpoint_url=connection.endpoint_url,
                         aws_access_key_id=connection.access_key,
                         aws_secret_access_key=connection.secret_key,
-                        config=_config(attempts),
+                        config=_config(attempts, service),
                     )
                 )
                 for attempts in sorted({read_attempts, 1})
@@ -177,10 +177,10 @@ async def connect(
         yield BotoApi(clients[read_attempts], clients[1])
 
 
-def _config(attempts: int) -> AioConfig:
+def _config(attempts: int, service: str) -> AioConfig:
     return AioConfig(
         connect_timeout=5,
-        read_timeout=20,
+        read_timeout=30 if service == "sqs" else 20,  # SQS may hold an empty answer back for 20 s: a long poll
         max_pool_connections=POOL,
         retries={"mode": "standard", "total_max_attempts": attempts},
         user_agent_appid="ecs-gaudi-controller",
