@@ -24,6 +24,15 @@ from controller.errors import Usage
 
 PREFIX: Final = "CONTROLLER_"
 
+_OWNER: Final = r"^[A-Za-z0-9_.-]+$"
+_LISTEN: Final = r"^(off|\S*:[0-9]{1,5})$"
+_JOURNAL: Final = r"^(off|sqlite:.*|s3://.+|dynamodb://.+)$"
+_PATTERNS: Final = {
+    _OWNER: "it may hold letters, digits, `_`, `.` and `-` only",
+    _LISTEN: "write host:port, or off",
+    _JOURNAL: "write sqlite:PATH, s3://bucket/prefix, dynamodb://table or off",
+}
+
 
 class Settings(BaseModel):
     """What the controller is told beside the specs."""
@@ -32,7 +41,7 @@ class Settings(BaseModel):
 
     source: str = "specs"
     """A path, `s3://bucket/prefix` or `git+https://…@ref//dir`."""
-    owner: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.-]+$")] = DEFAULT_OWNER
+    owner: Annotated[str, Field(min_length=1, max_length=128, pattern=_OWNER)] = DEFAULT_OWNER
     """Identity written to every service that this controller manages. Two controllers need two names."""
     clusters: tuple[str, ...] = ()
     """Clusters that are searched for services without a spec, besides those that the specs name."""
@@ -44,6 +53,11 @@ class Settings(BaseModel):
     """Workloads that are changed at once."""
     timeout: Annotated[float, Field(gt=0, le=86_400)] = 900.0
     """Seconds that `--wait` waits for rollouts."""
+    http: Annotated[str, Field(pattern=_LISTEN)] = "127.0.0.1:8080"
+    """Where the daemon serves probes, metrics and its state: `host:port`, or `off`."""
+    journal: Annotated[str, Field(pattern=_JOURNAL)] = "sqlite:"
+    """Where history is kept: `sqlite:PATH` (without a path below `$XDG_STATE_HOME`), `s3://bucket/prefix`,
+    `dynamodb://table`, or `off`."""
     port_base: Annotated[int, Field(ge=1024, le=32_760)] = DEFAULT_PORT_BASE
     """Host port that stands for card 0 (`gaudi.isolation: hostPorts`); the same for all controllers of a cluster."""
 
@@ -108,7 +122,7 @@ def _problem(error: Any, origins: Mapping[str, str]) -> str:
     if limits:
         return f"{told} is {shown}: it must be {limits[0]}"
     if kind == "string_pattern_mismatch":
-        return f"{told} is {shown}: it may hold letters, digits, `_`, `.` and `-` only"
+        return f"{told} is {shown}: {_PATTERNS[error['ctx']['pattern']]}"
     if kind in _LENGTHS:
         limit, words = _LENGTHS[kind]
         count = error["ctx"][limit]

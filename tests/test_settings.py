@@ -54,8 +54,10 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(written
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_every_setting_can_come_from_the_environment_and_from_the_file(name, written):
-    value = {"clusters": "a, b", "resync": "5", "workers": "5", "timeout": "5", "port_base": "2000"}.get(name, "x")
-    wanted = {"clusters": ("a", "b"), "resync": 5.0, "workers": 5, "timeout": 5.0, "port_base": 2000}.get(name, "x")
+    numbers = {"resync": 5.0, "workers": 5, "timeout": 5.0, "port_base": 2000}
+    texts = {"http": "localhost:9090", "journal": "s3://bucket/history"}
+    wanted = {"clusters": ("a", "b"), **numbers, **texts}.get(name, "x")
+    value = "a, b" if name == "clusters" else str(wanted)
     found = settings(environment={variable(name): value})
     assert (getattr(found.settings, name), found.origins[name]) == (wanted, variable(name))
     found = settings(file=written(f"{name}: {'[a, b]' if name == 'clusters' else value}\n"))
