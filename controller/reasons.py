@@ -58,5 +58,6 @@ class Reason(StrEnum):
     SOURCE_UNVERIFIED = "SourceUnverified"
     SOURCE_REWOUND = "SourceRewound"
     # Ourselves
+    USAGE = "Usage"
     INTERRUPTED = "Interrupted"
     INTERNAL = "Internal"
