@@ -5,11 +5,10 @@ one difference. Whoever wants to know whether something is in sync asks whether 
 Neighbours: `normalize` makes what is compared, `compare` turns differences into changes with origin and effect.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from controller.core.normalize import NOT_MANAGED, Canonical, Items
+from controller.core.normalize import NOT_MANAGED, WITHOUT_MEANING, Canonical, Items, NotManaged
 from controller.core.path import Item, Path
 
 
@@ -24,37 +23,46 @@ class Difference:
 
 def diff(spec: dict[str, Canonical], live: dict[str, Canonical], path: Path = ()) -> tuple[Difference, ...]:
     """Every field in which the live side is not what the spec asks for."""
-    return tuple(_members(spec, live, path))
+    found: list[Difference] = []
+    _members(spec, live, path, found)
+    return tuple(sorted(found, key=lambda difference: difference.path))
 
 
-def _members(spec: dict[str, Any], live: dict[str, Any], path: Path) -> Iterator[Difference]:
-    for name in sorted(spec.keys() | live.keys()):
-        yield from _value(spec.get(name), live.get(name), (*path, name))
+def _members(spec: dict[str, Any], live: dict[str, Any], path: Path, found: list[Difference]) -> None:
+    for name, value in spec.items():
+        _value(value, live.get(name), path, name, found)
+    for name, value in live.items():
+        if name not in spec:
+            _value(None, value, path, name, found)
 
 
-def _value(spec: Canonical | None, live: Canonical | None, path: Path) -> Iterator[Difference]:
-    if spec is NOT_MANAGED:
+def _items(spec: dict[str, Canonical], live: dict[str, Canonical], path: Path, found: list[Difference]) -> None:
+    for key, value in spec.items():
+        other = live.get(key)
+        if value is not other:
+            _value(value, other, path, Item(key), found)
+    for key, value in live.items():
+        if key not in spec:
+            _value(None, value, path, Item(key), found)
+
+
+def _value(spec: Any, live: Any, path: Path, segment: str | Item, found: list[Difference]) -> None:
+    if spec is live or isinstance(spec, NotManaged) or live is WITHOUT_MEANING:
         return
     if live is NOT_MANAGED:
         live = None
     match spec, live:
         case dict(), dict():
-            yield from _members(spec, live, path)
-        case Items(wanted), Items(found):
-            yield from _items(wanted, found, path)
+            _members(spec, live, (*path, segment), found)
+        case Items(wanted), Items(there):
+            _items(wanted, there, (*path, segment), found)
         case Items(wanted), None:
-            yield from _items(wanted, {}, path)
-        case None, Items(found):
-            yield from _items({}, found, path)
-        case _ if _same(spec, live):
-            return
+            _items(wanted, {}, (*path, segment), found)
+        case None, Items(there):
+            _items({}, there, (*path, segment), found)
         case _:
-            yield Difference(path, live=live, spec=spec)
-
-
-def _items(spec: dict[str, Canonical], live: dict[str, Canonical], path: Path) -> Iterator[Difference]:
-    for key in sorted(spec.keys() | live.keys()):
-        yield from _value(spec.get(key), live.get(key), (*path, Item(key)))
+            if not _same(spec, live):
+                found.append(Difference((*path, segment), live=live, spec=spec))
 
 
 def _same(spec: Any, live: Any) -> bool:
@@ -62,5 +70,5 @@ def _same(spec: Any, live: Any) -> bool:
     if isinstance(spec, tuple) and isinstance(live, tuple):
         return len(spec) == len(live) and all(_same(a, b) for a, b in zip(spec, live, strict=True))
     if isinstance(spec, dict) and isinstance(live, dict):
-        return not tuple(_members(spec, live, ()))
+        return not diff(spec, live)
     return isinstance(spec, bool) == isinstance(live, bool) and bool(spec == live)

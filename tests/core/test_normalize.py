@@ -299,3 +299,269 @@ def test_members_that_are_read_elsewhere_are_read_there() -> None:
     members = service_members(live)
     assert members["serviceConnectConfiguration"] == {"enabled": True, "namespace": "n"}
     assert not {n for n, m in SERVICE_MEMBERS.items() if m.answered is Answered.NOWHERE} & set(members)
+
+
+# Rows of the table: what real ECS does, one by one -------------------------------------------------------------------
+
+
+def container(**members: Any) -> dict[str, Any]:
+    return {"family": "f", "containerDefinitions": [{"name": "c", "image": "i:1", **members}]}
+
+
+def service_paths(spec: dict[str, Any], live: dict[str, Any]) -> list[str]:
+    both = [normalize("CreateServiceRequest", one).members for one in (spec, live)]
+    return [show(one.path) for one in diff(*both)]
+
+
+D1 = "sha256:" + "a" * 64
+D2 = "sha256:" + "b" * 64
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("nginx", "nginx:latest", True),
+        ("nginx", "docker.io/library/nginx:latest", True),
+        ("library/nginx:1", "index.docker.io/library/nginx:1", True),
+        ("me/app:1", "docker.io/me/app:1", True),
+        ("localhost:5000/app", "localhost:5000/app:latest", True),
+        (f"r.example.com/app:1@{D1}", f"r.example.com/app@{D1}", True),
+        (f"r.example.com/app:1@{D1}", f"r.example.com/app:2@{D1.upper().replace('SHA', 'sha')}", True),
+        (f"r.example.com/app:1@{D1}", f"r.example.com/app:1@{D2}", False),
+        ("r.example.com/app:1", f"r.example.com/app:1@{D1}", False),
+        ("r.example.com/app:1", "r.example.com/app:2", False),
+        ("r.example.com/app:1", "app:1", False),
+        ("r.example.com/library/app:1", "r.example.com/app:1", False),
+        ("nginx:1", "Nginx:1", False),
+    ],
+)
+def test_images_are_compared_as_docker_reads_them(a: str, b: str, same: bool) -> None:
+    assert (paths(container(image=a), container(image=b)) == []) is same
+
+
+def test_a_digest_that_ecs_resolves_stands_where_nothing_is_compared() -> None:
+    """ECS tells the digest of a tag on the service revision and on the task; a task definition keeps the tag."""
+    revision = {
+        "serviceRevisionArn": "a",
+        "containerImages": [{"containerName": "c", "image": "i:1", "imageDigest": D1}],
+    }
+    live = LiveService({"serviceName": "s", "serviceArn": "a", "currentServiceRevisions": [revision]})
+    assert service_members(live) == {}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("train", "arn:aws:iam::123456789012:role/train", True),
+        ("/ml/train", "arn:aws:iam::123456789012:role/ml/train", True),
+        ("arn:aws-us-gov:iam::123456789012:role/train", "train", True),
+        ("train", "arn:aws:iam::123456789012:role/ml/train", False),
+        ("train", "arn:aws:iam::123456789012:role/other", False),
+    ],
+)
+def test_a_role_by_name_is_the_role_by_arn(a: str, b: str, same: bool) -> None:
+    for member in ("taskRoleArn", "executionRoleArn"):
+        assert (paths({member: a}, {member: b}) == []) is same
+
+
+@pytest.mark.parametrize(
+    ("spec", "live", "expected"),
+    [
+        # Off is off, whatever else is said
+        ({}, {"restartPolicy": {"enabled": False}}, []),
+        ({"restartPolicy": {"enabled": False}}, {}, []),
+        ({}, {"restartPolicy": {"enabled": False, "restartAttemptPeriod": 60}}, []),
+        ({}, {"restartPolicy": {"enabled": True, "restartAttemptPeriod": 60}}, ["restartPolicy.enabled"]),
+        ({"restartPolicy": {"enabled": True}}, {"restartPolicy": {"enabled": True, "restartAttemptPeriod": 300}}, []),
+        (
+            {"restartPolicy": {"enabled": True}},
+            {"restartPolicy": {"enabled": True, "restartAttemptPeriod": 60}},
+            ["restartPolicy.restartAttemptPeriod"],
+        ),
+        # Swappiness has a default only beside a limit
+        ({"linuxParameters": {"maxSwap": 5}}, {"linuxParameters": {"maxSwap": 5, "swappiness": 60}}, []),
+        (
+            {"linuxParameters": {"maxSwap": 5}},
+            {"linuxParameters": {"maxSwap": 5, "swappiness": 10}},
+            ["linuxParameters.swappiness"],
+        ),
+        # Two mappings of one container port have no order either
+        (
+            {"portMappings": [{"containerPort": 80, "hostPort": 1}, {"containerPort": 80, "hostPort": 2}]},
+            {"portMappings": [{"containerPort": 80, "hostPort": 2}, {"containerPort": 80, "hostPort": 1}]},
+            [],
+        ),
+        (
+            {"portMappings": [{"containerPort": 80, "hostPort": 1}, {"containerPort": 80, "hostPort": 2}]},
+            {"portMappings": [{"containerPort": 80, "hostPort": 3}, {"containerPort": 80, "hostPort": 1}]},
+            ["portMappings[80 tcp#2].hostPort"],
+        ),
+        ({"portMappings": [{"containerPort": 80}]}, {"portMappings": [{"containerPort": 80, "protocol": "tcp"}]}, []),
+        # What docker and ECS make of nothing
+        ({}, {"privileged": False, "readonlyRootFilesystem": False, "pseudoTerminal": False, "cpu": 0}, []),
+        ({"healthCheck": {"command": ["CMD", "x"]}}, {"healthCheck": {"command": ["CMD", "x"], "startPeriod": 0}}, []),
+        ({}, {"linuxParameters": {"capabilities": {"add": [], "drop": []}, "devices": [], "tmpfs": []}}, []),
+        ({"environment": [{"name": "A", "value": ""}]}, {"environment": [{"name": "A"}]}, []),
+        ({}, {"logConfiguration": {"logDriver": "awslogs"}}, ["logConfiguration"]),
+        ({"dependsOn": [{"containerName": "a", "condition": "START"}]}, {}, ["dependsOn[a]"]),
+        ({"dnsServers": ["1", "2"]}, {"dnsServers": ["2", "1"]}, ["dnsServers"]),
+        ({"links": ["a", "b"]}, {"links": ["b", "a"]}, []),
+        ({"user": "0"}, {}, ["user"]),
+    ],
+)
+def test_container_rows(spec: dict[str, Any], live: dict[str, Any], expected: list[str]) -> None:
+    assert paths(container(**spec), container(**live)) == [f"containerDefinitions[c].{path}" for path in expected]
+
+
+@pytest.mark.parametrize(
+    ("spec", "live", "expected"),
+    [
+        ({}, {"volumes": [], "placementConstraints": [], "inferenceAccelerators": []}, []),
+        ({"cpu": ".25 vCPU"}, {"cpu": "256"}, []),
+        ({"memory": "0.5GB"}, {"memory": "512"}, []),
+        ({"volumes": [{"name": "v", "dockerVolumeConfiguration": {"autoprovision": True}}]},
+         {"volumes": [{"name": "v", "dockerVolumeConfiguration": {
+             "autoprovision": True, "scope": "shared", "driver": "local"}}]}, []),
+        ({"volumes": [{"name": "v", "dockerVolumeConfiguration": {"scope": "shared"}}]},
+         {"volumes": [{"name": "v", "dockerVolumeConfiguration": {"scope": "task"}}]},
+         ["volumes[v].dockerVolumeConfiguration.scope"]),
+        ({"volumes": [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs"}}]},
+         {"volumes": [{"name": "v", "efsVolumeConfiguration": {
+             "fileSystemId": "fs", "rootDirectory": "/", "transitEncryption": "DISABLED",
+             "authorizationConfig": {"iam": "DISABLED"}}}]}, []),
+        ({"placementConstraints": [{"type": "memberOf", "expression": "attribute:a==b and attribute:c==d"}]},
+         {"placementConstraints": [{"type": "memberOf", "expression": "(attribute:c == d) && (attribute:a == 'b')"}]},
+         []),
+        ({}, {"runtimePlatform": {"cpuArchitecture": "ARM64"}}, ["runtimePlatform.cpuArchitecture"]),
+        ({}, {"ipcMode": "host"}, ["ipcMode"]),
+        ({}, {"enableFaultInjection": False}, []),
+        ({"ephemeralStorage": {"sizeInGiB": 21}}, {}, ["ephemeralStorage"]),
+    ],
+)  # fmt: skip
+def test_task_rows(spec: dict[str, Any], live: dict[str, Any], expected: list[str]) -> None:
+    assert paths(spec, live) == expected
+
+
+LB = {"containerName": "c", "containerPort": 80, "targetGroupArn": "tg/blue"}
+GREEN = {"advancedConfiguration": {"alternateTargetGroupArn": "tg/green", "productionListenerRule": "r"}}
+SWAPPED = {
+    **LB,
+    "targetGroupArn": "tg/green",
+    "advancedConfiguration": {"alternateTargetGroupArn": "tg/blue", "productionListenerRule": "r"},
+}
+BREAKER = "deploymentConfiguration.deploymentCircuitBreaker"
+
+
+@pytest.mark.parametrize(
+    ("spec", "live", "expected"),
+    [
+        ({}, {"enableECSManagedTags": False, "propagateTags": "NONE", "healthCheckGracePeriodSeconds": 0}, []),
+        ({}, {"schedulingStrategy": "REPLICA", "deploymentController": {"type": "ECS"}}, []),
+        ({}, {"propagateTags": "SERVICE"}, ["propagateTags"]),
+        ({}, {"enableExecuteCommand": True}, ["enableExecuteCommand"]),
+        ({}, {"desiredCount": 7, "launchType": "EC2", "platformVersion": "LATEST"}, []),
+        ({}, {"capacityProviderStrategy": [{"capacityProvider": "p", "weight": 1, "base": 0}]}, []),
+        ({"platformVersion": "LATEST"}, {"platformVersion": "1.4.0"}, ["platformVersion"]),
+        ({"capacityProviderStrategy": [{"capacityProvider": "p"}]},
+         {"capacityProviderStrategy": [{"capacityProvider": "p", "weight": 0, "base": 0}]}, []),
+        # A default of the whole, and each leaf of it by itself
+        ({}, {"deploymentConfiguration": {"maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING",
+              "bakeTimeInMinutes": 0, "alarms": {"alarmNames": [], "enable": False, "rollback": False},
+              "deploymentCircuitBreaker": {"enable": False, "rollback": False, "resetOnHealthyTask": True,
+                                           "thresholdConfiguration": {"type": "BOUNDED_PERCENT", "value": 50}}}}, []),
+        ({"schedulingStrategy": "DAEMON"}, {"schedulingStrategy": "DAEMON", "desiredCount": 3,
+         "deploymentConfiguration": {"maximumPercent": 100, "minimumHealthyPercent": 0}}, []),
+        ({}, {"deploymentConfiguration": {"maximumPercent": 150}}, ["deploymentConfiguration.maximumPercent"]),
+        ({}, {"deploymentConfiguration": {"alarms": {"enable": True, "rollback": True, "alarmNames": ["a"]}}},
+         ["deploymentConfiguration.alarms.enable"]),
+        ({}, {"deploymentConfiguration": {"alarms": {"enable": False, "rollback": True, "alarmNames": ["a"]}}}, []),
+        ({"deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}},
+         {"deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": False}}},
+         [f"{BREAKER}.rollback"]),
+        ({"deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}},
+         {"deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": True,
+          "thresholdConfiguration": {"type": "COUNT", "value": 50}}}}, [f"{BREAKER}.thresholdConfiguration.type"]),
+        ({"deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": False, "rollback": False}}},
+         {"deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": False, "rollback": True}}}, []),
+        ({"deploymentConfiguration": {"strategy": "ROLLING"}},
+         {"deploymentConfiguration": {"strategy": "ROLLING", "canaryConfiguration": {"canaryPercent": 9}}}, []),
+        ({"deploymentConfiguration": {"strategy": "CANARY"}},
+         {"deploymentConfiguration": {"strategy": "CANARY", "canaryConfiguration": {
+             "canaryPercent": 5.0, "canaryBakeTimeInMinutes": 10}}}, []),
+        ({"deploymentConfiguration": {"strategy": "CANARY"}},
+         {"deploymentConfiguration": {"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 9}}},
+         ["deploymentConfiguration.canaryConfiguration.canaryPercent"]),
+        ({"deploymentConfiguration": {"earlySuccessCriteria": {"enable": True}}},
+         {"deploymentConfiguration": {"earlySuccessCriteria": {
+             "enable": True, "healthyPercent": 100, "sourceServiceRevisionCleanup": "BLOCKING"}}}, []),
+        ({"deploymentConfiguration": {"lifecycleHooks": [{"hookTargetArn": "f", "lifecycleStages": ["A", "B"]}]}},
+         {"deploymentConfiguration": {"lifecycleHooks": [{"hookTargetArn": "f", "lifecycleStages": ["B", "A"],
+          "targetType": "AWS_LAMBDA", "timeoutConfiguration": {"timeoutInMinutes": 1440, "action": "ROLLBACK"}}]}}, []),
+        # Sets
+        ({"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["a", "b"]}}},
+         {"networkConfiguration": {"awsvpcConfiguration": {
+             "subnets": ["b", "a"], "securityGroups": ["sg"], "assignPublicIp": "DISABLED"}}}, []),
+        ({"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"], "securityGroups": ["x", "y"]}}},
+         {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"], "securityGroups": ["y", "z"]}}},
+         ["networkConfiguration.awsvpcConfiguration.securityGroups[x]",
+          "networkConfiguration.awsvpcConfiguration.securityGroups[z]"]),
+        ({"placementConstraints": [{"type": "distinctInstance"}, {"type": "memberOf", "expression": "attribute:a==b"}]},
+         {"placementConstraints": [
+             {"type": "memberOf", "expression": "attribute:a == b"}, {"type": "distinctInstance"}]}, []),
+        # Order is meaning
+        ({"placementStrategy": [{"type": "spread", "field": "host"}, {"type": "binpack", "field": "cpu"}]},
+         {"placementStrategy": [{"type": "spread", "field": "instanceId"}, {"type": "binpack", "field": "CPU"}]}, []),
+        ({"placementStrategy": [{"type": "spread", "field": "instanceid"}, {"type": "random"}]},
+         {"placementStrategy": [{"type": "spread", "field": "instanceId"}, {"type": "random", "field": ""}]}, []),
+        ({"placementStrategy": [{"type": "spread", "field": "host"}, {"type": "binpack", "field": "cpu"}]},
+         {"placementStrategy": [{"type": "binpack", "field": "CPU"}, {"type": "spread", "field": "instanceId"}]},
+         ["placementStrategy"]),
+        # Blue/green swaps the groups
+        ({"loadBalancers": [{**LB, **GREEN}]}, {"loadBalancers": [SWAPPED]}, []),
+        ({"loadBalancers": [LB]}, {"loadBalancers": [{**LB, "targetGroupArn": "tg/green"}]},
+         ["loadBalancers[c 80 tg/blue]", "loadBalancers[c 80 tg/green]"]),
+        ({"serviceRegistries": []}, {}, []),
+        # Service Connect
+        ({}, {"serviceConnectConfiguration": {"enabled": False, "namespace": "n"}}, []),
+        ({"serviceConnectConfiguration": {"enabled": True, "services": [{"portName": "p"}]}},
+         {"serviceConnectConfiguration": {"enabled": True, "namespace": "default.of.cluster", "services": [
+             {"portName": "p", "discoveryName": "p"}]}}, []),
+        ({"serviceConnectConfiguration": {"enabled": True, "services": [
+            {"portName": "p", "clientAliases": [{"port": 80}]}]}},
+         {"serviceConnectConfiguration": {"enabled": True, "services": [
+            {"portName": "p", "discoveryName": "p", "clientAliases": [{"port": 80, "dnsName": "p.ns"}]}]}}, []),
+        ({"serviceConnectConfiguration": {"enabled": True}},
+         {"serviceConnectConfiguration": {"enabled": True, "containerConfigurations": [{"logLevel": "info"}]}}, []),
+        ({"serviceConnectConfiguration": {"enabled": True}}, {}, ["serviceConnectConfiguration.enabled"]),
+        # Volumes: what is left out is the snapshot's, the type's or the account's
+        ({"volumeConfigurations": [{"name": "v", "managedEBSVolume": {"roleArn": "r", "sizeInGiB": 5}}]},
+         {"volumeConfigurations": [{"name": "v", "managedEBSVolume": {"roleArn": "r", "sizeInGiB": 5, "encrypted": True,
+          "volumeType": "gp3", "iops": 3000, "throughput": 125, "filesystemType": "xfs"}}]}, []),
+        ({"volumeConfigurations": [{"name": "v", "managedEBSVolume": {"roleArn": "r", "sizeInGiB": 5}}]},
+         {"volumeConfigurations": [{"name": "v", "managedEBSVolume": {"roleArn": "r", "sizeInGiB": 6}}]},
+         ["volumeConfigurations[v].managedEBSVolume.sizeInGiB"]),
+    ],
+)  # fmt: skip
+def test_service_rows(spec: dict[str, Any], live: dict[str, Any], expected: list[str]) -> None:
+    assert service_paths(spec, live) == expected
+
+
+def test_the_platform_version_of_a_service_is_what_was_asked_for() -> None:
+    """The deployment's is the one that LATEST stood for; it is not what is compared. Recorded 2018 to 2024."""
+    for name in ("service_update", "service_update_definition", "service_by_arn"):
+        file = PAIRS.parent / "sequences" / name / "ecs.DescribeServices_1.json"
+        (service, *_) = json.loads(file.read_text())["services"]
+        assert service_members(LiveService(service))["platformVersion"] == "LATEST"
+        assert service["deployments"][0]["platformVersion"] != "LATEST"
+
+
+def test_an_unknown_member_is_addressed_by_its_keys() -> None:
+    live = container(portMappings=[{"containerPort": 80, "quantum": True}], environment=[{"name": "A", "value": "1"}])
+    live["containerDefinitions"][0]["newThing"] = {"a": 1}
+    found = content(live).unknown
+    assert [show(one.path) for one in found] == [
+        "containerDefinitions[c].newThing",
+        "containerDefinitions[c].portMappings[80 tcp].quantum",
+    ]
+    in_order = normalize("CreateServiceRequest", {"placementStrategy": [{"type": "random"}, {"type": "x", "new": 1}]})
+    assert [show(one.path) for one in in_order.unknown] == ["placementStrategy[1].new"]

@@ -1,4 +1,6 @@
-"""The cluster query language: grammar with columns, one spelling, three-valued answers."""
+"""The cluster query language: grammar with columns, one spelling, three-valued answers, one meaning."""
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -6,6 +8,7 @@ from hypothesis import strategies as st
 
 from controller.core.placement import (
     MAX_LENGTH,
+    And,
     Comparison,
     Expression,
     ExpressionError,
@@ -13,10 +16,12 @@ from controller.core.placement import (
     Mixed,
     Not,
     Op,
+    Or,
     canonical,
     conjunction,
     disjunction,
     evaluate,
+    meaning,
     parse,
     subjects,
 )
@@ -252,3 +257,62 @@ def test_any_text_parses_or_is_refused(text):
         assert 1 <= error.column <= len(text) + 1  # noqa: PT017 - the raise is optional here
     else:
         assert parse(canonical(tree)) == tree
+
+
+# Meaning -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("attribute:a == b and agentConnected == true", "agentConnected == true and (attribute:a == b)"),
+        ("attribute:a == b or attribute:c == d", "attribute:c==d || attribute:a==b"),
+        ("attribute:a in [x, y]", "attribute:a in [y,x,'x']"),
+        ("not (not attribute:a == b)", "attribute:a == b"),
+        ("attribute:a == b and attribute:a == b", "attribute:a == b"),
+        ("not (attribute:a == b and attribute:c == d)", "!(attribute:c == d && attribute:a == b)"),
+    ],
+)
+def test_one_meaning(one, other):
+    assert meaning(one) == meaning(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("attribute:a == b", "attribute:a != b"),
+        ("attribute:a == b and attribute:c == d", "attribute:a == b or attribute:c == d"),
+        (
+            "attribute:a == b or attribute:c == d and attribute:e == f",
+            "attribute:c == d or attribute:a == b and attribute:e == f",
+        ),
+        ("attribute:a == x", "attribute:a == X"),
+    ],
+)
+def test_two_meanings(one, other):
+    assert meaning(one) != meaning(other)
+
+
+@given(expressions, st.dictionaries(names, st.none() | values))
+def test_what_has_one_meaning_has_one_answer(expression, attributes):
+    text = meaning(expression)
+    if len(text) <= MAX_LENGTH:
+        assert meaning(text) == text
+        facts = Facts(attributes=attributes)
+        assert evaluate(parse(text), facts) == evaluate(expression, facts)
+
+
+@given(expressions, st.randoms(use_true_random=False))
+def test_the_order_of_operands_is_no_meaning(expression, random):
+    def shuffled(one):
+        match one:
+            case And() | Or():
+                operands = [shuffled(operand) for operand in one.operands]
+                random.shuffle(operands)
+                return replace(one, operands=tuple(operands))
+            case Not():
+                return Not(shuffled(one.operand))
+            case _:
+                return one
+
+    assert meaning(shuffled(expression)) == meaning(expression)

@@ -39,6 +39,9 @@ class Unmanaged:
 
 Default: TypeAlias = Absent | Constant | Derived | Unmanaged
 
+When: TypeAlias = Callable[[Wire], bool]
+"""Whether a member means anything beside the others of its structure (`rollback` beside `enable`)."""
+
 ABSENT = Absent()
 UNMANAGED = Unmanaged()
 FALSE = Constant(value=False)
@@ -50,6 +53,7 @@ class Leaf:
 
     default: Default = ABSENT
     canonical: Callable[[Any], Any] | None = None
+    when: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Struct:
     shape: str
     filled: bool = False
     default: Default = ABSENT
+    when: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Ordered:
 
     shape: str | None = None
     default: Default = ABSENT
+    when: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +80,16 @@ class Keyed:
     """A list of structures whose order is nothing and whose `by` members tell them apart.
 
     Where `value` is given, the structure is no more than a key and that member (`environment`).
-    `canonical` brings a (key, value) pair's value to one spelling.
+    `canonical` brings a (key, value) pair's value to one spelling, `arranged` a whole structure to one arrangement.
     """
 
     shape: str
     by: tuple[str, ...]
     value: str | None = None
     canonical: Callable[[str, Any], Any] | None = None
+    arranged: Callable[[Wire], Wire] | None = None
     default: Default = ABSENT
+    when: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class Bag:
     """A list of scalars whose order is nothing, compared member by member."""
 
     default: Default = ABSENT
+    when: When | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,7 @@ class TextMap:
     """A map from text to text. An empty value is a value."""
 
     default: Default = ABSENT
+    when: When | None = None
 
 
 Field: TypeAlias = Leaf | Struct | Ordered | Keyed | Bag | TextMap
@@ -107,6 +117,11 @@ def plain(*names: str) -> dict[str, Field]:
     return {name: Leaf() for name in names}
 
 
-def flags(*names: str) -> dict[str, Field]:
+def flags(*names: str, when: When | None = None) -> dict[str, Field]:
     """Rows of booleans for which absent and false are the same."""
-    return {name: Leaf(default=FALSE) for name in names}
+    return {name: Leaf(default=FALSE, when=when) for name in names}
+
+
+def is_enabled(switch: str) -> When:
+    """A row that means something only while this boolean of its structure is true."""
+    return lambda structure: structure.get(switch) is True

@@ -21,11 +21,13 @@ from controller.core.fields.kinds import (
     Ordered,
     Rows,
     Struct,
+    When,
     Wire,
     flags,
+    is_enabled,
     plain,
 )
-from controller.core.fields.spelling import expression, strategy_field
+from controller.core.fields.spelling import expression, strategy_field, target_groups
 
 
 class Effect(StrEnum):
@@ -135,6 +137,13 @@ def _minimum_healthy_percent(_: Wire, request: Wire) -> int:
     return 0 if is_daemon(request) else 100
 
 
+def _deploys_by(strategy: str) -> When:
+    """A row that means something only with this deployment strategy."""
+    return lambda configuration: configuration.get("strategy") == strategy
+
+
+_ENABLE: Final = is_enabled("enable")
+_ENABLED: Final = is_enabled("enabled")
 _UNMANAGED_LEAF: Final[Field] = Leaf(default=UNMANAGED)
 
 SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
@@ -155,12 +164,16 @@ SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
         "networkConfiguration": Struct("NetworkConfiguration"),
         "placementConstraints": Keyed("PlacementConstraint", by=("type", "expression")),
         "placementStrategy": Ordered("PlacementStrategy"),
-        "loadBalancers": Keyed("LoadBalancer", by=("containerName", "containerPort", "targetGroupArn")),
+        "loadBalancers": Keyed(
+            "LoadBalancer", by=("containerName", "containerPort", "targetGroupArn"), arranged=target_groups
+        ),
         "serviceRegistries": Keyed("ServiceRegistry", by=("registryArn",)),
         "tags": Keyed("Tag", by=("key",), value="value"),
         "serviceConnectConfiguration": Struct("ServiceConnectConfiguration", filled=True),
         "volumeConfigurations": Keyed("ServiceVolumeConfiguration", by=("name",)),
-        "vpcLatticeConfigurations": Keyed("VpcLatticeConfiguration", by=("portName", "targetGroupArn")),
+        "vpcLatticeConfigurations": Keyed(
+            "VpcLatticeConfiguration", by=("portName", "targetGroupArn"), arranged=target_groups
+        ),
         "gatewayConnectors": Keyed("GatewayConnector", by=("portName",)),
         "monitoring": Struct("MonitoringConfiguration"),
     },
@@ -183,20 +196,21 @@ SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
         "strategy": Leaf(default=Constant("ROLLING")),
         "bakeTimeInMinutes": Leaf(default=Constant(0)),
         "lifecycleHooks": Keyed("DeploymentLifecycleHook", by=("hookTargetArn", "lifecycleStages")),
-        "linearConfiguration": Struct("LinearConfiguration"),
-        "canaryConfiguration": Struct("CanaryConfiguration"),
+        "linearConfiguration": Struct("LinearConfiguration", filled=True, when=_deploys_by("LINEAR")),
+        "canaryConfiguration": Struct("CanaryConfiguration", filled=True, when=_deploys_by("CANARY")),
         "earlySuccessCriteria": Struct("DeploymentEarlySuccessCriteria", filled=True),
     },
     "DeploymentCircuitBreaker": {
-        **flags("enable", "rollback"),
-        "resetOnHealthyTask": Leaf(default=Constant(value=True)),
-        "thresholdConfiguration": Struct("ThresholdConfiguration", filled=True),
+        **flags("enable"),
+        **flags("rollback", when=_ENABLE),
+        "resetOnHealthyTask": Leaf(default=Constant(value=True), when=_ENABLE),
+        "thresholdConfiguration": Struct("ThresholdConfiguration", filled=True, when=_ENABLE),
     },
     "ThresholdConfiguration": {
         "type": Leaf(default=Constant("BOUNDED_PERCENT")),
         "value": Leaf(default=Constant(50)),
     },
-    "DeploymentAlarms": {**flags("enable", "rollback"), "alarmNames": Bag()},
+    "DeploymentAlarms": {**flags("enable"), **flags("rollback", when=_ENABLE), "alarmNames": Bag(when=_ENABLE)},
     "DeploymentLifecycleHook": {
         **plain("hookTargetArn", "roleArn", "hookDetails"),
         "targetType": Leaf(default=Constant("AWS_LAMBDA")),
@@ -217,8 +231,8 @@ SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
     },
     "DeploymentEarlySuccessCriteria": {
         **flags("enable"),
-        "healthyPercent": Leaf(default=Constant(100)),
-        "sourceServiceRevisionCleanup": Leaf(default=Constant("BLOCKING")),
+        "healthyPercent": Leaf(default=Constant(100), when=_ENABLE),
+        "sourceServiceRevisionCleanup": Leaf(default=Constant("BLOCKING"), when=_ENABLE),
     },
     "PlacementConstraint": {**plain("type"), "expression": Leaf(canonical=expression)},
     "PlacementStrategy": {**plain("type"), "field": Leaf(canonical=strategy_field)},
@@ -231,21 +245,26 @@ SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
     "DeploymentController": {"type": Leaf(default=Constant("ECS"))},
     "ServiceConnectConfiguration": {
         **flags("enabled"),
-        **plain("namespace"),
-        "services": Keyed("ServiceConnectService", by=("portName",)),
-        "logConfiguration": Struct("LogConfiguration"),
-        "accessLogConfiguration": Struct("ServiceConnectAccessLogConfiguration"),
-        "containerConfigurations": Ordered("ServiceConnectContainerConfiguration"),
+        # Left out, it is the cluster's. Source: API model, ClusterServiceConnectDefaults.
+        "namespace": Leaf(default=UNMANAGED, when=_ENABLED),
+        "services": Keyed("ServiceConnectService", by=("portName",), when=_ENABLED),
+        "logConfiguration": Struct("LogConfiguration", when=_ENABLED),
+        "accessLogConfiguration": Struct("ServiceConnectAccessLogConfiguration", when=_ENABLED),
+        "containerConfigurations": Ordered(
+            "ServiceConnectContainerConfiguration", default=Constant([{"logLevel": "info"}]), when=_ENABLED
+        ),
     },
     "ServiceConnectService": {
         **plain("portName", "ingressPortOverride"),
         "discoveryName": Leaf(default=Derived(lambda service, _: service.get("portName"))),
-        "clientAliases": Keyed("ServiceConnectClientAlias", by=("port", "dnsName")),
+        "clientAliases": Keyed("ServiceConnectClientAlias", by=("port",)),
         "timeout": Struct("TimeoutConfiguration"),
         "tls": Struct("ServiceConnectTlsConfiguration"),
     },
     "ServiceConnectClientAlias": {
-        **plain("port", "dnsName"),
+        **plain("port"),
+        # Left out, it is made of the discovery name and the namespace, which may be the cluster's.
+        "dnsName": Leaf(default=UNMANAGED),
         "testTrafficRules": Struct("ServiceConnectTestTrafficRules"),
     },
     "ServiceConnectTestTrafficRules": {"header": Struct("ServiceConnectTestTrafficHeaderRules")},
@@ -270,12 +289,10 @@ SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
         "managedEBSVolume": Struct("ServiceManagedEBSVolumeConfiguration"),
     },
     "ServiceManagedEBSVolumeConfiguration": {
-        **plain(
-            *("kmsKeyId", "volumeType", "sizeInGiB", "snapshotId", "volumeInitializationRate"),
-            *("iops", "throughput", "roleArn"),
-        ),
+        **plain("snapshotId", "volumeInitializationRate", "roleArn"),
         "filesystemType": Leaf(default=Constant("xfs")),
-        **flags("encrypted"),
+        # Left out, these are the snapshot's, the volume type's, the cluster's or the account's.
+        **dict.fromkeys(("kmsKeyId", "volumeType", "sizeInGiB", "iops", "throughput", "encrypted"), _UNMANAGED_LEAF),
         "tagSpecifications": Keyed("EBSTagSpecification", by=("resourceType",)),
     },
     "EBSTagSpecification": {

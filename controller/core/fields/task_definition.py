@@ -21,9 +21,10 @@ from controller.core.fields.kinds import (
     TextMap,
     Wire,
     flags,
+    is_enabled,
     plain,
 )
-from controller.core.fields.spelling import cpu_units, expression, memory_mib, not_zero
+from controller.core.fields.spelling import cpu_units, expression, image, memory_mib, not_zero, role
 from controller.core.gaudi.cards import canonical_environment
 
 HOST_PORT_IS_CONTAINER_PORT: Final = frozenset({"awsvpc", "host"})
@@ -35,10 +36,17 @@ def _host_port(mapping: Wire, request: Wire) -> Any:
     return mapping.get("containerPort") if request.get("networkMode") in HOST_PORT_IS_CONTAINER_PORT else None
 
 
+def _swappiness(linux: Wire, _: Wire) -> Any:
+    """60 where there is a swap limit; without one it says nothing. Source: API model, LinuxParameters `swappiness`."""
+    return None if linux.get("maxSwap") is None else 60
+
+
 TASK_DEFINITION_SHAPES: Final[Mapping[str, Rows]] = {
     "RegisterTaskDefinitionRequest": {
-        **plain("family", "taskRoleArn", "executionRoleArn", "pidMode", "ipcMode"),
+        **plain("family", "pidMode", "ipcMode"),
         **flags("enableFaultInjection"),
+        "taskRoleArn": Leaf(canonical=role),
+        "executionRoleArn": Leaf(canonical=role),
         "networkMode": Leaf(default=Constant("bridge")),
         "cpu": Leaf(canonical=cpu_units),
         "memory": Leaf(canonical=memory_mib),
@@ -54,15 +62,16 @@ TASK_DEFINITION_SHAPES: Final[Mapping[str, Rows]] = {
     },
     "ContainerDefinition": {
         **plain(
-            *("name", "image", "memory", "memoryReservation", "startTimeout", "stopTimeout"),
+            *("name", "memory", "memoryReservation", "startTimeout", "stopTimeout"),
             *("hostname", "user", "workingDirectory"),
         ),
+        "image": Leaf(canonical=image),
         **flags("disableNetworking", "privileged", "readonlyRootFilesystem", "interactive", "pseudoTerminal"),
         "cpu": Leaf(default=Constant(0)),
         "essential": Leaf(default=Constant(value=True)),
         "versionConsistency": Leaf(default=Constant("enabled")),
         "repositoryCredentials": Struct("RepositoryCredentials"),
-        "restartPolicy": Struct("ContainerRestartPolicy"),
+        "restartPolicy": Struct("ContainerRestartPolicy", filled=True),
         "linuxParameters": Struct("LinuxParameters", filled=True),
         "logConfiguration": Struct("LogConfiguration"),
         "healthCheck": Struct("HealthCheck"),
@@ -95,8 +104,8 @@ TASK_DEFINITION_SHAPES: Final[Mapping[str, Rows]] = {
     },
     "ContainerRestartPolicy": {
         **flags("enabled"),
-        "ignoredExitCodes": Bag(),
-        "restartAttemptPeriod": Leaf(default=Constant(300)),
+        "ignoredExitCodes": Bag(when=is_enabled("enabled")),
+        "restartAttemptPeriod": Leaf(default=Constant(300), when=is_enabled("enabled")),
     },
     "KeyValuePair": plain("name", "value"),
     "Secret": plain("name", "valueFrom"),
@@ -109,8 +118,9 @@ TASK_DEFINITION_SHAPES: Final[Mapping[str, Rows]] = {
     "SystemControl": plain("namespace", "value"),
     "ResourceRequirement": plain("type", "value"),
     "LinuxParameters": {
-        **plain("sharedMemorySize", "maxSwap", "swappiness"),
+        **plain("sharedMemorySize", "maxSwap"),
         **flags("initProcessEnabled"),
+        "swappiness": Leaf(default=Derived(_swappiness)),
         "capabilities": Struct("KernelCapabilities"),
         "devices": Keyed("Device", by=("hostPath", "containerPath")),
         "tmpfs": Keyed("Tmpfs", by=("containerPath",)),
@@ -146,8 +156,10 @@ TASK_DEFINITION_SHAPES: Final[Mapping[str, Rows]] = {
     },
     "HostVolumeProperties": plain("sourcePath"),
     "DockerVolumeConfiguration": {
-        **plain("scope", "driver"),
         **flags("autoprovision"),
+        # Filled in by ECS, with what is not documented. Source: Terraform's provider, where both are Computed.
+        "scope": Leaf(default=UNMANAGED),
+        "driver": Leaf(default=UNMANAGED),
         "driverOpts": TextMap(),
         "labels": TextMap(),
     },

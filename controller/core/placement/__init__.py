@@ -5,10 +5,11 @@ grammar does not allow, with the column where it stops making sense. What AWS le
 `None` (unknown) instead of a guess.
 
 Grammar: the page "Cluster query language" of the Amazon ECS developer guide. Neighbours: `normalize` (compares
-canonical spellings), `policy` (feasibility), the sandbox's scheduler (places only on True).
+meanings), `policy` (feasibility), the sandbox's scheduler (places only on True).
 """
 
 from controller.core.placement.evaluation import Facts, evaluate
+from controller.core.placement.meaning import meaning
 from controller.core.placement.syntax import (
     MAX_LENGTH,
     And,
@@ -41,6 +42,7 @@ __all__ = [
     "conjunction",
     "disjunction",
     "evaluate",
+    "meaning",
     "parse",
     "subjects",
 ]
