@@ -15,8 +15,9 @@ from controller.reconcile.act import Act
 from controller.reconcile.observe import complete, observe
 from controller.sandbox.clocks import ManualClock
 from controller.sandbox.consistency import check
+from controller.sandbox.fleet import DL1, Machine
 from controller.sandbox.inprocess import InProcess
-from controller.sandbox.simulator import Simulator
+from controller.sandbox.simulator import Options, Simulator
 
 WRITES = ("Register", "Create", "Update", "Delete", "Tag", "Untag", "Run", "Stop", "Put")
 
@@ -81,6 +82,12 @@ class Hands:
 
     async def converge(self, rendered: Rendered) -> None:
         await self.act(rendered, await self.plan(rendered))
+
+
+def roomy() -> Hands:
+    """Hands on a fleet with room for every rollout, so that none is rolled back for want of it."""
+    fleet = tuple(Machine(DL1, zone) for zone in "abcabc")
+    return Hands(Simulator(now=1_800_000_000.0, options=Options(fleet=fleet)))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from controller.core.compare import compare
 from controller.core.plan import Drift, TagService, UpdateService
-from tests.laws.conftest import Hands
+from tests.laws.conftest import Hands, roomy
 from tests.laws.test_prefix import edits, of, specs
 from tests.support import SPEC, rendered
 
@@ -47,11 +47,11 @@ async def test_every_live_edit_is_healed_by_one_write_and_stays_healed(
 async def test_the_way_to_a_spec_does_not_matter_and_back_is_back(
     first: dict[str, str], second: dict[str, str]
 ) -> None:
-    hands = Hands()
+    hands = roomy()
     for wanted in (first, second, first):
         await hands.converge(of(wanted))
         hands.rest()
-    direct = Hands()
+    direct = roomy()
     await direct.converge(of(first))
     direct.rest()
     states = []
