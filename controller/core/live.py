@@ -14,6 +14,12 @@ from controller.core.ownership import Ownership
 
 ROLLED_BACK: Final = frozenset({"ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
 ROLLING_BACK: Final = frozenset({"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
+TROUBLE: Final = (
+    *("unable to", "could not", "failed", "throttled", "rolling back", "rolled back", "misconfigured", "inconsistent"),
+    *("not authorized", "unhealthy", "does not exist", "limit was exceeded"),
+)
+"""Parts of the service events that tell of trouble. Source: ECS developer guide, "Service event messages"; their form
+is free text."""
 STOPPED: Final = frozenset({"STOPPED", "STOP_REQUESTED"})
 
 
@@ -110,6 +116,29 @@ class LiveService:
     def controller_type(self) -> str:
         """Who deploys it: ECS, CODE_DEPLOY or EXTERNAL. Absent means ECS."""
         return str((self.wire.get("deploymentController") or {}).get("type", "ECS"))
+
+    @property
+    def managed_by(self) -> str | None:
+        """What of AWS manages it, so that nobody else may: a sentence's end; None where it is free."""
+        if self.ownership.foreign is not None:
+            return f"belongs to CloudFormation ({self.ownership.foreign})"
+        if self.controller_type != "ECS":
+            return f"is deployed by {self.controller_type}, not by ECS"
+        if self.wire.get("resourceManagementType") == "ECS":
+            return "is managed by ECS itself (Express Mode)"
+        return None
+
+    @property
+    def trouble(self) -> str | None:
+        """The newest event of the current deployment that tells of trouble, where events were asked for."""
+        since = float(self.primary.get("createdAt", 0.0))
+        for event in self.wire.get("events", ()):
+            text = str(event.get("message", "")).removeprefix(f"(service {self.name}) ").rstrip(".")
+            if float(event.get("createdAt", 0.0)) < since:
+                return None
+            if any(word in text for word in TROUBLE):
+                return text
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ owner tag is not ours; a service with another's is never touched. Tags of others
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 PREFIX: Final = "dl1.ecs/"
@@ -16,9 +17,12 @@ DIGEST: Final = f"{PREFIX}digest"
 GENERATION: Final = f"{PREFIX}generation"
 SOURCE: Final = f"{PREFIX}source"
 ON_DELETE: Final = f"{PREFIX}on-delete"
+SUSPENDED: Final = f"{PREFIX}suspended-until"
 LABELS: Final = f"{PREFIX}labels/"
 
-BOOKKEEPING: Final = frozenset({OWNER, DIGEST, GENERATION, SOURCE, ON_DELETE})
+REMEMBERED: Final = frozenset({ON_DELETE, SUSPENDED})
+"""Keys that say what becomes of the service once its spec is gone and can say it no more."""
+BOOKKEEPING: Final = frozenset({OWNER, DIGEST, GENERATION, SOURCE}) | REMEMBERED
 """Keys that say who manages what, not what was asked for: they are kept right, but they are no drift of a user's
 field."""
 
@@ -37,6 +41,8 @@ class Ownership:
     generation: int
     orphan_on_delete: bool
     foreign: str | None
+    suspended_until: datetime | None = None
+    """Until when its spec, as long as there was one, forbade every change."""
 
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> "Ownership":
@@ -48,7 +54,17 @@ class Ownership:
             generation=int(generation) if generation.isascii() and generation.isdigit() else 0,
             orphan_on_delete=tags.get(ON_DELETE) == "orphan",
             foreign=next((tags[key] for key in FOREIGN_STACK if key in tags), None),
+            suspended_until=_time(tags[SUSPENDED]) if SUSPENDED in tags else None,
         )
+
+
+def _time(text: str) -> datetime:
+    """The moment that a tag names. What somebody has made unreadable never comes: a doubt holds, it does not delete."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def tag_value(text: str) -> str:

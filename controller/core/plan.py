@@ -24,7 +24,7 @@ from controller.core.compare import Change, Comparison, bookkeeping_differences,
 from controller.core.fields.service import SERVICE_MEMBERS, Sent
 from controller.core.live import LiveService, Observation, Revision
 from controller.core.normalize import Unknown, digest
-from controller.core.ownership import DIGEST, GENERATION, ON_DELETE, OWNER, SOURCE
+from controller.core.ownership import DIGEST, GENERATION, OWNER, REMEMBERED
 from controller.core.render import Rendered, client_token
 from controller.core.spec import Mode, Reconcile
 from controller.core.workload import Key
@@ -154,7 +154,7 @@ def plan(rendered: Rendered, observation: Observation, guards: Guards) -> Plan:
         return Plan(rendered.workload.key, Drift.UNKNOWN, holds=(Hold(Reason.RECONCILE_OFF, "reconcile.mode is off"),))
     live = observation.service
     if live is None:
-        return _guarded(_create(rendered, observation), reconcile, guards)
+        return _guarded(_create(rendered, observation), reconcile, guards, remembered=())
     if live.draining:
         message = f"service {live.name} was deleted and still drains; ECS refuses the name until its tasks have stopped"
         return Plan(rendered.workload.key, Drift.BLOCKED, holds=(Hold(Reason.DRAINING, message, DRAINING_POLL),))
@@ -162,7 +162,10 @@ def plan(rendered: Rendered, observation: Observation, guards: Guards) -> Plan:
     refusal = _refusal(live, guards.owner, adopt=reconcile.adopt) or _replacement(comparison)
     if refusal:
         return _compared(rendered, comparison, Drift.BLOCKED, holds=(refusal,))
-    return _guarded(_converge(rendered, observation, live, comparison, guards), reconcile, guards)
+    remembered = _remembered(rendered, live, guards.owner) if reconcile.mode is Mode.ENFORCE else ()
+    return _guarded(
+        _converge(rendered, observation, live, comparison, guards), reconcile, guards, remembered=remembered
+    )
 
 
 def _create(rendered: Rendered, observation: Observation) -> Plan:
@@ -208,10 +211,11 @@ def _converge(
     if comparison.update or task_definition:
         forced = any(SERVICE_MEMBERS[name].sent is Sent.FORCED for name in comparison.update)
         steps.append(UpdateService(key, comparison.update, task_definition, force_new_deployment=forced))
-    if not holds:
-        tags = _tags(rendered, live, comparison)
-        if tags:
-            steps.append(tags)
+    tags = _tags(rendered, live, comparison)
+    if holds:
+        steps += _remembered(rendered, live, guards.owner)
+    elif tags:
+        steps.append(tags)
     drift = Drift.DRIFTED if steps or comparison.changes else Drift.IN_SYNC
     full = _compared(rendered, comparison, Drift.BLOCKED if holds and not steps else drift, tuple(steps), tuple(holds))
     return replace(full, revisions=revisions)
@@ -222,12 +226,21 @@ def _tags(rendered: Rendered, live: LiveService, comparison: Comparison) -> TagS
     put = dict(comparison.tags.put)
     remove = list(comparison.tags.remove)
     wrong = set(bookkeeping_differences(rendered, live)) - {OWNER}
-    put |= {key: rendered.tags[key] for key in (DIGEST, SOURCE, ON_DELETE) if key in wrong and key in rendered.tags}
+    put |= {key: rendered.tags[key] for key in sorted(wrong) if key in rendered.tags}
     if DIGEST in wrong:
         put[GENERATION] = str(live.ownership.generation + 1)
-    if ON_DELETE in wrong and ON_DELETE not in rendered.tags:
-        remove.append(ON_DELETE)
+    remove += sorted(key for key in wrong & REMEMBERED if key not in rendered.tags)
     return TagService(rendered.workload.key, put, tuple(remove)) if put or remove else None
+
+
+def _remembered(rendered: Rendered, live: LiveService, owner: str) -> tuple[Step, ...]:
+    """What a held workload is told all the same: what becomes of it once its spec is gone and can say it no more."""
+    if live.ownership.owner != owner:
+        return ()
+    wrong = sorted(key for key in REMEMBERED if live.tags.get(key) != rendered.tags.get(key))
+    put = {key: rendered.tags[key] for key in wrong if key in rendered.tags}
+    remove = tuple(key for key in wrong if key not in rendered.tags)
+    return (TagService(rendered.workload.key, put, remove),) if wrong else ()
 
 
 def _compared(
@@ -255,12 +268,8 @@ def _compared(
 def _refusal(live: LiveService, owner: str, *, adopt: bool) -> Hold | None:
     """Services that are not ours to touch."""
     ownership = live.ownership
-    if ownership.foreign is not None:
-        return Hold(Reason.FOREIGN_CONTROLLER, f"service {live.name} belongs to CloudFormation ({ownership.foreign})")
-    if live.controller_type != "ECS":
-        return Hold(Reason.FOREIGN_CONTROLLER, f"service {live.name} is deployed by {live.controller_type}, not by ECS")
-    if live.wire.get("resourceManagementType") == "ECS":
-        return Hold(Reason.FOREIGN_CONTROLLER, f"service {live.name} is managed by ECS itself (Express Mode)")
+    if live.managed_by is not None:
+        return Hold(Reason.FOREIGN_CONTROLLER, f"service {live.name} {live.managed_by}")
     if ownership.owner not in (None, owner):
         return Hold(Reason.OWNED_BY_ANOTHER, f"service {live.name} is owned by controller `{ownership.owner}`")
     if ownership.owner is None and not adopt:
@@ -294,15 +303,18 @@ def _short(arn: str) -> str:
     return arn.rpartition("/")[2]
 
 
-def _guarded(full: Plan, reconcile: Reconcile, guards: Guards) -> Plan:
-    """The plan without the steps that a guard forbids."""
+def _guarded(full: Plan, reconcile: Reconcile, guards: Guards, *, remembered: tuple[Step, ...]) -> Plan:
+    """The plan without the steps that a guard forbids. A suspension is written to the service itself, so that it holds
+    on when the spec that says it goes away."""
     if not full.steps:
         return full
     hold: Hold | None = None
+    kept: tuple[Step, ...] = ()
     if reconcile.suspend and reconcile.suspend.active(guards.now):
         until = reconcile.suspend.until
         message = f"suspended until {until.isoformat()}: {reconcile.suspend.reason}"
         hold = Hold(Reason.SUSPENDED, message, (until - guards.now).total_seconds())
+        kept = remembered
     elif reconcile.mode is Mode.NOTIFY:
         hold = Hold(Reason.NOTIFY_ONLY, "reconcile.mode is notify: reported, never written")
     elif waits := [name for name in reconcile.depends_on if not guards.ready.get(name, False)]:
@@ -312,4 +324,4 @@ def _guarded(full: Plan, reconcile: Reconcile, guards: Guards) -> Plan:
     if hold is None:
         return full
     drift = Drift.BLOCKED if hold.reason is Reason.DEPENDENCY_NOT_READY else full.drift
-    return replace(full, drift=drift, steps=(), holds=(*full.holds, hold))
+    return replace(full, drift=drift, steps=kept, holds=(*full.holds, hold))

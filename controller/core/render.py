@@ -17,7 +17,7 @@ from controller.core.draft import GAUDI, Draft, Reason
 from controller.core.gaudi.cards import DEFAULT_PORT_BASE
 from controller.core.gaudi.requirements import requirements
 from controller.core.normalize import digest, normalize
-from controller.core.ownership import DIGEST, GENERATION, LABELS, ON_DELETE, OWNER, SOURCE, tag_value
+from controller.core.ownership import DIGEST, GENERATION, LABELS, ON_DELETE, OWNER, SOURCE, SUSPENDED, tag_value
 from controller.core.service_request import service_request
 from controller.core.spec import Gaudi, OnDelete
 from controller.core.workload import Workload
@@ -134,6 +134,8 @@ def _bookkeeping(workload: Workload, settings: Settings, content: str) -> dict[s
     tags = {OWNER: settings.owner, DIGEST: content, GENERATION: "1", SOURCE: tag_value(workload.file)}
     if workload.document.spec.reconcile.on_delete is OnDelete.ORPHAN:
         tags[ON_DELETE] = "orphan"
+    if workload.document.spec.reconcile.suspend is not None:
+        tags[SUSPENDED] = workload.document.spec.reconcile.suspend.until.isoformat()
     return tags
 
 

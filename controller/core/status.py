@@ -69,13 +69,25 @@ class Health:
 
     state: HealthState
     message: str
+    reason: Reason | None = None
+    """Where there is more to say than the state says."""
 
 
-def health(live: LiveService | None) -> Health:
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """By when a deployment should have brought out its revision."""
+
+    now: datetime
+    seconds: float
+    """From the start of the deployment."""
+
+
+def health(live: LiveService | None, deadline: Deadline | None = None) -> Health:
     """The health of a service by its deployments. Source: ECS API, Deployment `rolloutState`; waiter ServicesStable.
 
     Stable is: one deployment, completed, with as many running tasks as asked for and none pending. A PRIMARY deployment
-    without a rolloutState is judged by its counts.
+    without a rolloutState is judged by its counts. One that is not done by its deadline is called degraded, with what
+    ECS says about it: without a circuit breaker ECS tries for ever.
     """
     if live is None:
         return Health(HealthState.MISSING, "the service does not exist")
@@ -83,16 +95,34 @@ def health(live: LiveService | None) -> Health:
     if live.draining:
         return Health(HealthState.PROGRESSING, f"draining, {live.running} tasks still run")
     state = str(live.primary.get("rolloutState", "COMPLETED"))
-    why = str(live.primary.get("rolloutStateReason", ""))
     if state == "FAILED":
-        return Health(HealthState.DEGRADED, f"deployment failed, {tasks}{f': {why}' if why else ''}")
+        why = str(live.primary.get("rolloutStateReason", "")) or live.trouble
+        return Health(HealthState.DEGRADED, f"deployment failed, {tasks}{_because(why)}")
     if state == "IN_PROGRESS" or len(live.deployments) > 1:
-        return Health(HealthState.PROGRESSING, f"deployment in progress, {tasks}")
+        return _rolling_out(live, tasks, deadline)
+    if live.running < live.desired and not live.pending:
+        return Health(HealthState.DEGRADED, f"{tasks}{_because(live.trouble)}")
     if live.running < live.desired:
-        return Health(HealthState.DEGRADED, tasks)
+        return Health(HealthState.PROGRESSING, f"{tasks}, {live.pending} starting{_because(live.trouble)}")
     if live.running > live.desired or live.pending:
         return Health(HealthState.PROGRESSING, f"{tasks}, the rest is on its way out" if not live.pending else tasks)
     return Health(HealthState.HEALTHY, tasks)
+
+
+def _rolling_out(live: LiveService, tasks: str, deadline: Deadline | None) -> Health:
+    failed = int(live.primary.get("failedTasks", 0))
+    so_far = f"{tasks}{f', {failed} failed' if failed else ''}"
+    began = live.primary.get("createdAt")
+    if deadline is not None and began is not None:
+        took = deadline.now.timestamp() - float(began)
+        if took > deadline.seconds:
+            message = f"deployment not done after {took:.0f} s, {so_far}{_because(live.trouble)}"
+            return Health(HealthState.DEGRADED, message, Reason.DEADLINE_EXCEEDED)
+    return Health(HealthState.PROGRESSING, f"deployment in progress, {so_far}{_because(live.trouble)}")
+
+
+def _because(why: str | None) -> str:
+    return f": {why}" if why else ""
 
 
 def conditions(plan: Plan, healthy: Health, error: ControllerError | None = None) -> Conditions:
@@ -183,7 +213,7 @@ def _healthy(found: Health) -> Condition:
         case HealthState.PROGRESSING:
             return Condition(Type.HEALTHY, State.UNKNOWN, Reason.PROGRESSING, found.message)
         case HealthState.DEGRADED:
-            return Condition(Type.HEALTHY, State.FALSE, Reason.DEGRADED, found.message)
+            return Condition(Type.HEALTHY, State.FALSE, found.reason or Reason.DEGRADED, found.message)
         case HealthState.MISSING:
             return Condition(Type.HEALTHY, State.FALSE, Reason.MISSING, found.message)
         case HealthState.UNKNOWN:
@@ -211,6 +241,8 @@ def _progress(plan: Plan, healthy: Health, error: ControllerError | None) -> lis
         return [Condition(Type.RECONCILING, State.TRUE, Reason.PROGRESSING, "changes are being applied")]
     if healthy.state is HealthState.PROGRESSING:
         return [Condition(Type.RECONCILING, State.TRUE, Reason.PROGRESSING, healthy.message)]
+    if healthy.reason is Reason.DEADLINE_EXCEEDED:
+        return [Condition(Type.STALLED, State.TRUE, Reason.DEADLINE_EXCEEDED, healthy.message)]
     return []
 
 
@@ -224,5 +256,5 @@ def _ready(plan: Plan, healthy: Health, found: Iterable[Condition]) -> Condition
         hold = next(iter(plan.holds), None)
         return Condition(Type.READY, State.FALSE, hold.reason if hold else Reason.DRIFTED, hold.message if hold else "")
     if healthy.state is not HealthState.HEALTHY:
-        return Condition(Type.READY, State.FALSE, Reason.DEGRADED, healthy.message)
+        return Condition(Type.READY, State.FALSE, healthy.reason or Reason.DEGRADED, healthy.message)
     return Condition(Type.READY, State.TRUE, Reason.IN_SYNC, healthy.message)

@@ -12,6 +12,7 @@ from controller.core.live import LiveService
 from controller.core.plan import Drift, Hold, Plan, ScaleToZero
 from controller.core.status import (
     Condition,
+    Deadline,
     Health,
     HealthState,
     State,
@@ -46,7 +47,10 @@ PLANS = [
     )
     if (drift is Drift.IN_SYNC) <= (not changes and not steps)
 ]
-HEALTHS = [Health(state, "m") for state in HealthState]
+HEALTHS = [
+    *(Health(state, "m") for state in HealthState),
+    Health(HealthState.DEGRADED, "late", Reason.DEADLINE_EXCEEDED),
+]
 
 
 def assert_conforms(found: Any) -> None:
@@ -122,6 +126,10 @@ def deployments(*states: str) -> list[dict[str, str]]:
         ),
         ({"desiredCount": 2, "runningCount": 0, "deployments": deployments("FAILED")}, HealthState.DEGRADED),
         ({"status": "DRAINING", "runningCount": 2}, HealthState.PROGRESSING),
+        (
+            {"desiredCount": 2, "runningCount": 1, "pendingCount": 1, "deployments": deployments("COMPLETED")},
+            HealthState.PROGRESSING,
+        ),
     ],
 )
 def test_health_by_deployments(wire: dict[str, Any], state: HealthState) -> None:
@@ -130,3 +138,59 @@ def test_health_by_deployments(wire: dict[str, Any], state: HealthState) -> None
 
 def test_what_does_not_exist_is_missing() -> None:
     assert health(None).state is HealthState.MISSING
+
+
+START = datetime(2026, 12, 1, tzinfo=UTC)
+PLACEMENT = "was unable to place a task because no container instance met all of its requirements."
+
+
+def rolling_out(*events: tuple[float, str], failed: int = 0) -> LiveService:
+    """A service whose deployment began at START; events by their seconds after it, newest first."""
+    began = START.timestamp()
+    primary = {"status": "PRIMARY", "rolloutState": "IN_PROGRESS", "createdAt": began, "failedTasks": failed}
+    told = [{"createdAt": began + at, "message": f"(service bert) {message}"} for at, message in events]
+    return LiveService({
+        "serviceName": "bert", "desiredCount": 4, "runningCount": 1, "pendingCount": 0, "deployments": [primary],
+        "events": told,
+    })  # fmt: skip
+
+
+def test_a_rollout_says_how_far_it_is_and_what_keeps_it() -> None:
+    assert health(rolling_out()).message == "deployment in progress, 1 of 4 tasks run"
+    found = health(rolling_out((9, "has started 1 tasks: (task x)."), (8, PLACEMENT), failed=2))
+    assert found.state is HealthState.PROGRESSING
+    assert found.message == f"deployment in progress, 1 of 4 tasks run, 2 failed: {PLACEMENT.rstrip('.')}"
+
+
+def test_the_trouble_of_an_earlier_deployment_is_not_this_ones() -> None:
+    assert health(rolling_out((-1, PLACEMENT))).message == "deployment in progress, 1 of 4 tasks run"
+
+
+def test_a_rollout_that_is_not_done_by_its_deadline_is_degraded_and_says_why() -> None:
+    live = rolling_out((8, PLACEMENT))
+    in_time = health(live, Deadline(START + timedelta(seconds=900), 900.0))
+    assert (in_time.state, in_time.reason) == (HealthState.PROGRESSING, None)
+    late = health(live, Deadline(START + timedelta(seconds=901), 900.0))
+    assert (late.state, late.reason) == (HealthState.DEGRADED, Reason.DEADLINE_EXCEEDED)
+    assert late.message == f"deployment not done after 901 s, 1 of 4 tasks run: {PLACEMENT.rstrip('.')}"
+    found = conditions(Plan(KEY, Drift.IN_SYNC), late)
+    assert_conforms(found)
+    assert {kind: found[kind].reason for kind in (Type.READY, Type.HEALTHY, Type.STALLED)} == dict.fromkeys(
+        (Type.READY, Type.HEALTHY, Type.STALLED), Reason.DEADLINE_EXCEEDED
+    )
+
+
+def test_a_service_that_drains_or_is_done_has_no_deadline() -> None:
+    late = Deadline(START + timedelta(days=1), 1.0)
+    done = {"desiredCount": 1, "runningCount": 1, "deployments": [{"status": "PRIMARY", "createdAt": 1.0}]}
+    assert health(LiveService(done), late).state is HealthState.HEALTHY
+    assert health(LiveService({"status": "DRAINING"}), late).state is HealthState.PROGRESSING
+
+
+def test_the_newest_trouble_is_told_and_calm_events_are_not() -> None:
+    events = [
+        (5, "has reached a steady state."), (4, "deployment failed: tasks failed to start."), (3, PLACEMENT),
+    ]  # fmt: skip
+    assert rolling_out(*events).trouble == "deployment failed: tasks failed to start"
+    calm = ["has reached a steady state.", "has started 2 tasks: (task x) (task y).", "deployment completed."]
+    assert rolling_out(*((float(at), message) for at, message in enumerate(calm))).trouble is None
