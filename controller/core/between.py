@@ -38,9 +38,11 @@ class Claim:
     key: Key
     at: Span
     workload: Workload | None = None
+    ours: bool = True
+    """It is of a kind that is read here. Others claim nothing for themselves, but what they name is not forgotten."""
 
 
-def claim_of(root: Node, workload: Workload | None) -> Claim | None:
+def claim_of(root: Node, workload: Workload | None, *, ours: bool = True) -> Claim | None:
     """The service that a document claims, as far as it can be read; also of one that is invalid otherwise.
 
     A text that cannot be a name is no identity: the document may be about any service.
@@ -50,11 +52,10 @@ def claim_of(root: Node, workload: Workload | None) -> Claim | None:
     target = _written(root, "spec", "target")
     if not _is(cluster, CLUSTER) or not _is(name, NAME):
         return None
-    if target is None:
-        return Claim(Key(cluster.text.rpartition("/")[2], name.text), name.span, workload)
-    if not _is(target, NAME):
+    if target is not None and not _is(target, NAME):
         return None
-    return Claim(Key(cluster.text.rpartition("/")[2], name.text, target.text), name.span, workload)
+    key = Key(cluster.text.rpartition("/")[2], name.text, target.text if target is not None else None)
+    return Claim(key, name.span, workload, ours)
 
 
 def _written(root: Node, *path: str) -> Node | None:
@@ -77,10 +78,11 @@ def between(claims: Iterable[Claim], *, all_readable: bool) -> tuple[list[Worklo
         by_key[claim.key].append(claim)
     problems: list[Diagnostic] = []
     standing: dict[Key, Workload] = {}
-    for key, same in by_key.items():
+    for key, named in by_key.items():
+        same = [claim for claim in named if claim.ours]
         if len(same) > 1:
             problems.extend(_duplicates(key, same))
-        elif same[0].workload is not None:
+        elif same and same[0].workload is not None:
             standing[key] = same[0].workload
     for key, workload in list(standing.items()):
         missing = _missing(workload, by_key.keys(), severity=Severity.ERROR if all_readable else Severity.WARNING)

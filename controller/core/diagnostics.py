@@ -21,7 +21,7 @@ LINE_BREAK: Final = re.compile(r"\r\n|\n|\r")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A place in a source file. Lines and columns count from 1, in characters; `length` is what a caret underlines."""
+    """A place in a source file. Lines and columns count from 1; `length` counts characters, line breaks included."""
 
     file: str
     line: int
@@ -44,23 +44,33 @@ class Places:
         starts = (0, *(found.end() for found in LINE_BREAK.finditer(self.text)))
         object.__setattr__(self, "_starts", starts)  # derived once from what the frozen object is made of
 
+    @property
+    def lines(self) -> int:
+        """How many lines the text has; one that ends in a line break has an empty last one."""
+        return len(self._starts)
+
+    def line(self, number: int) -> tuple[int, int]:
+        """Where the text of a line begins and ends, its break not counted."""
+        start = self._starts[number - 1]
+        if number == len(self._starts):
+            return start, len(self.text)
+        following = self._starts[number]
+        return start, following - (2 if self.text[following - 2 : following] == "\r\n" else 1)
+
     def at(self, offset: int) -> Span:
         """The place of one character, or the end of the text."""
         return self.between(offset, offset + 1)
 
     def between(self, start: int, end: int) -> Span:
-        """The place from `start` up to `end`, cut at the end of the line that it begins in; at least one wide."""
-        start = min(start, len(self.text))
+        """The place from `start` up to `end`; at least one wide."""
+        start, end = min(start, len(self.text)), min(end, len(self.text))
         line = bisect.bisect_right(self._starts, start) - 1
-        length = min(end, self._end(line)) - start
-        return Span(self.file, line + 1, start - self._starts[line] + 1, max(length, 1))
+        return Span(self.file, line + 1, start - self._starts[line] + 1, max(end - start, 1))
 
-    def _end(self, line: int) -> int:
-        """Where the text of a line ends, its break not counted."""
-        if line + 1 == len(self._starts):
-            return len(self.text)
-        following = self._starts[line + 1]
-        return following - (2 if self.text[following - 2 : following] == "\r\n" else 1)
+    def range(self, span: Span) -> tuple[int, int]:
+        """The characters of a place: from one up to another, which is not in it."""
+        start = self._starts[span.line - 1] + span.column - 1
+        return start, min(start + span.length, len(self.text))
 
 
 class Severity(StrEnum):

@@ -49,7 +49,7 @@ def parse(files: AbstractMapping[str, bytes]) -> Parsed:
         for document in stream.documents:
             workload, problems = _document(document)
             diagnostics.extend(problems)
-            claim = claim_of(document.root, workload if document.clean else None)
+            claim = claim_of(document.root, workload if document.clean else None, ours=_is_ours(document.root))
             if claim is not None:
                 claims.append(claim)
             else:
@@ -89,12 +89,20 @@ def _envelope(root: Mapping) -> Diagnostic | None:
     """Whether the document is one of ours at all; if not, nothing else about it is worth saying."""
     for name, known in (("apiVersion", (API_VERSION,)), ("kind", KINDS)):
         node = root.get(name)
-        if not isinstance(node, Scalar) or scalars.is_null(node):
+        if node is None or scalars.is_null(node):
             at = root.key_span(name) or (root.entries[0].key.span if root.entries else root.span)
             return Diagnostic(Code.MISSING_FIELD, f"the document needs `{name}`", at, hint=f"{name}: {known[0]}")
+        if not isinstance(node, Scalar):
+            message = f"{name} must be text, not {scalars.kind(node)}"
+            return Diagnostic(Code.WRONG_TYPE, message, node.span, hint=f"{name}: {known[0]}")
         if node.text not in known:
             return Diagnostic(Code.UNKNOWN_KIND, *_unknown_kind(name, node, known))
     return None
+
+
+def _is_ours(root: Node) -> bool:
+    """Whether a document says that it is of a kind that is read here."""
+    return isinstance(root, Mapping) and _envelope(root) is None
 
 
 def _unknown_kind(name: str, node: Scalar, known: tuple[str, ...]) -> tuple[str, Span, str | None]:

@@ -39,8 +39,10 @@ _SECRET_VALUE: Final = re.compile(
 _VALUE: Final = r"""(?P<value>"[^"\n]*"?|'[^'\n]*'?|(?!arn:|[{\[&*|>"'])\S*[^\s,;"'}\])])"""
 """A quoted text or a word without what closes it; not a reference, not the start of something nested."""
 _SPACE: Final = r"[ \t]{0,8}"
+_ARN: Final = r"(?<![\w.-])arn:aws[\w:/.*+@-]*"
+"""A reference: `secret` in the ARN of a secret is no key with a value."""
 _ASSIGNED: Final = re.compile(
-    rf"""(?<![\w.-])[\w.-]{{0,64}}(?:{_WORDS})[\w.-]{{0,64}}["']?{_SPACE}[=:]{_SPACE}{_VALUE}""", re.IGNORECASE
+    rf"""{_ARN}|(?<![\w.-])[\w.-]{{0,64}}(?:{_WORDS})[\w.-]{{0,64}}["']?{_SPACE}[=:]{_SPACE}{_VALUE}""", re.IGNORECASE
 )
 """`password=…`, `"api_key": …`."""
 _FLAGGED: Final = re.compile(
@@ -73,10 +75,20 @@ def redact(value: Any, *, name: str = "") -> Any:
 
 
 def secret_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where a text holds something of the shape of a secret: (start, end) in characters."""
+    """Where a text holds a secret: (start, end) in characters."""
+    yield from shape_spans(text)
+    yield from announced_spans(text)
+
+
+def shape_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where a text holds something of the shape of a secret."""
     yield from (found.span() for found in _SECRET_VALUE.finditer(text))
+
+
+def announced_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where a text holds what the word before it calls a secret."""
     for pattern in (_ASSIGNED, _FLAGGED):
-        yield from (found.span("value") for found in pattern.finditer(text))
+        yield from (found.span("value") for found in pattern.finditer(text) if found["value"] is not None)
 
 
 def is_telling_flag(text: str) -> bool:

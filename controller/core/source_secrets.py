@@ -2,23 +2,27 @@
 
 As far as a file is YAML its own structure tells: every text below a telling name (block texts and texts of several
 lines too), the `value` of an item whose `name` is telling in whatever order they stand, the word after `--token`, what
-an alias brings to such a place. ARNs are shown, and in `secrets` also paths of parameters. Behind the place where a
-file stops being YAML, `unread_secrets` looks at the lines. In both, what has the shape of a secret is hidden under any
-name.
-Neighbours: `redact` (names and shapes), `report.frame` (draws the lines).
+an alias brings to such a place. ARNs are shown, and in `secrets` also paths of parameters. `unread_secrets` looks at
+what that leaves: comments, and all lines of a file in which something is wrong as YAML. What has the shape of a secret
+is hidden under any name. Neighbours: `redact` (names and shapes), `report.frame` (draws the lines).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Final
 
-import yaml
-
-from controller.core.decoding import decode
-from controller.core.redact import REFERENCES, SECRET_NAME, is_telling_flag, secret_spans
+from controller.core.diagnostics import Places
+from controller.core.nodes import Mapping, Node, Scalar, Sequence
+from controller.core.redact import (
+    REFERENCES,
+    SECRET_NAME,
+    announced_spans,
+    is_telling_flag,
+    secret_spans,
+    shape_spans,
+)
 from controller.core.unread_secrets import Range, by_lines
-from controller.core.yaml import DEEPEST
+from controller.core.yaml import read
 
 _NAMES: Final = frozenset({"name", "key"})
 _SMALL: Final = 3
@@ -30,166 +34,91 @@ def secret_ranges(content: bytes) -> list[Range]:
 
     Characters are counted in the text without its byte order mark, what is no UTF-8 as one each.
     """
-    text = content.decode("utf-8", errors="replace").removeprefix("\ufeff")
-    walk = _Walk()
-    known = walk.through(decode("", content).text)
-    return list(_merged(sorted([*walk.hidden, *by_lines(text, known), *secret_spans(text)])))
+    places = Places("", content.decode("utf-8", errors="replace").removeprefix("\ufeff"))
+    stream = read("", content)
+    found = [*shape_spans(places.text)]
+    shown: dict[Range, str] = {}
+    for document in stream.documents:
+        for scalar, place in _scalars(document.root, _Place.ANY):
+            at = places.range(scalar.span)
+            if place.hides(scalar.text):
+                found.append(at)
+            else:
+                shown[at] = scalar.text
+    known = {start for start, _ in shown}  # what the line before such a text seems to say, the structure knows better
+    found.extend(at for at in announced_spans(places.text) if at[0] not in known)
+    found.extend(at for at, text in shown.items() if _says_more(text, places.text[slice(*at)]))
+    readable = stream.whole and all(document.clean for document in stream.documents)
+    found.extend(by_lines(places, comments_only=readable))
+    return list(_merged(sorted(found)))
+
+
+def _says_more(text: str, source: str) -> bool:
+    """Whether a text holds a secret that cannot be seen as one in the file: over several lines, or in escapes."""
+    return text not in source and len(list(secret_spans(text))) > len(list(secret_spans(source)))
 
 
 def _merged(found: list[Range]) -> Iterator[Range]:
     reach = 0
-    for start, end in found:
-        if end > reach:
-            yield max(start, reach), end
+    for begin, end in found:
+        start = max(begin, reach)
+        if start < end:
+            yield start, end
             reach = end
 
 
-class _Under(Enum):
-    """What the place where a text stands says about it."""
+class _Place(Enum):
+    """What is known of the place where a value stands."""
 
-    NOTHING = auto()
+    ANY = auto()
     SECRET = auto()
     REFERENCE = auto()
+    """It says where a secret is kept."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A scalar: its text and where it stands."""
-
-    text: str
-    at: Range
-
-    def hidden(self, under: _Under) -> bool:
-        """Whether it may not be shown in such a place."""
-        if not self.text or self.text.startswith("arn:") or under is _Under.NOTHING:
+    def hides(self, text: str) -> bool:
+        """Whether a text may not be shown here."""
+        if self is _Place.ANY or not text or text.startswith("arn:"):
             return False
-        return under is _Under.SECRET or not self.text.startswith("/")
+        return self is _Place.SECRET or not text.startswith("/")
 
 
-@dataclass(slots=True, eq=False)
-class _Level:
-    """A collection that is being read."""
-
-    mapping: bool
-    under: _Under
-    first: int
-    """How many scalars came before it."""
-    anchor: str | None = None
-    key: str | None = None
-    """The key whose value comes next."""
-    count: int = 0
-    """Members so far."""
-    name: str = ""
-    """What `name` or `key` says, once it was read."""
-    values: list[_Text] = field(default_factory=list)
-    """What stands under `value`."""
-    others: list[_Text] = field(default_factory=list)
-    """Texts directly under its other members."""
-    flag: bool = False
-    """The word before was a telling flag."""
-
-    def next(self) -> _Under:
-        """What the place of the value that comes next says about it."""
-        if not self.mapping:
-            return _Under.SECRET if self.flag else self.under
-        if self.key is None or self.under is _Under.SECRET:
-            return self.under
-        if self.key in REFERENCES:
-            return _Under.REFERENCE
-        if self.under is _Under.REFERENCE:
-            return _Under.NOTHING if self.key in _NAMES else _Under.REFERENCE
-        return _Under.SECRET if SECRET_NAME.search(self.key) else _Under.NOTHING
-
-    def take(self, texts: list[_Text], only: str | None) -> None:
-        """A member is complete: its texts, and its one text where it is a scalar."""
-        if not self.mapping:
-            self.flag = only is not None and is_telling_flag(only)
-            return
-        if self.key is None:
-            self.key = only or ""
-            return
-        if self.key in _NAMES and only is not None:
-            self.name = only
-        elif self.key.lower() == "value":
-            self.values.extend(texts)
-        elif only is not None:
-            self.others.extend(texts)
-        self.count += 1
-        self.key = None
-
-    def revealed(self) -> Iterator[_Text]:
-        """What turns out to be secret now that the item's name is known."""
-        if self.mapping and SECRET_NAME.search(self.name):
-            yield from self.values
-            yield from self.others if self.count <= _SMALL else ()
+def _scalars(node: Node, place: _Place) -> Iterator[tuple[Scalar, _Place]]:
+    """All texts of a value. What an alias stands for is where it was written."""
+    match node:
+        case Scalar():
+            yield node, place
+        case Sequence(items):
+            flagged = False
+            for item in items:
+                yield from _scalars(item, _Place.SECRET if flagged else place)
+                flagged = isinstance(item, Scalar) and is_telling_flag(item.text)
+        case Mapping(entries):
+            named = _is_named_telling(node)
+            for entry in entries:
+                stands_for_name = named and _is_value(node, entry.key.text)
+                yield from _scalars(entry.value, _Place.SECRET if stands_for_name else _member(entry.key.text, place))
 
 
-@dataclass(slots=True)
-class _Walk:
-    """Walks through the events of a file and gathers what must be hidden."""
-
-    hidden: list[Range] = field(default_factory=list)
-    _levels: list[_Level] = field(default_factory=list)
-    _texts: list[_Text] = field(default_factory=list)
-    _anchors: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Anchor → which of the texts it names: from, to."""
-
-    def through(self, text: str) -> int:
-        """Read as much as is YAML; answers the character up to which it is."""
-        known: int = 0
-        try:
-            for event in _events(text):
-                self._take(event)
-                known = max(known, _range(event)[0])
-                if len(self._levels) > DEEPEST:
-                    return known
-        except yaml.YAMLError:
-            return known
-        return len(text)
-
-    def _take(self, event: Any) -> None:
-        match event:
-            case yaml.ScalarEvent():
-                self._texts.append(_Text(event.value, _range(event)))
-                self._name(event.anchor, len(self._texts) - 1)
-                self._member(self._texts[-1:], event.value)
-            case yaml.AliasEvent():
-                first, last = self._anchors.get(str(event.anchor), (0, 0))
-                self._member(self._texts[first:last], self._texts[first].text if last - first == 1 else None)
-            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                under = self._levels[-1].next() if self._levels else _Under.NOTHING
-                mapping = isinstance(event, yaml.MappingStartEvent)
-                self._levels.append(_Level(mapping, under, len(self._texts), event.anchor))
-            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                done = self._levels.pop()
-                self.hidden.extend(text.at for text in done.revealed() if text.hidden(_Under.SECRET))
-                self._name(done.anchor, done.first)
-                if self._levels:
-                    self._levels[-1].take(self._texts[done.first :], None)
-            case yaml.DocumentStartEvent():
-                self._anchors.clear()
-            case _:
-                pass
-
-    def _member(self, texts: list[_Text], only: str | None) -> None:
-        """A scalar, or an alias with all texts that it stands for."""
-        if not self._levels:
-            return
-        level = self._levels[-1]
-        is_key = level.mapping and level.key is None
-        under = _Under.NOTHING if is_key else level.next()
-        self.hidden.extend(text.at for text in texts if text.hidden(under))
-        level.take(texts, only)
-
-    def _name(self, anchor: str | None, first: int) -> None:
-        if anchor is not None:
-            self._anchors[anchor] = (first, len(self._texts))
+def _is_named_telling(node: Mapping) -> bool:
+    """Whether a mapping is an item with a telling name: `{name: HF_TOKEN, …}`."""
+    names = (node.get(name) for name in _NAMES)
+    return any(isinstance(name, Scalar) and SECRET_NAME.search(name.text) is not None for name in names)
 
 
-def _events(text: str) -> Iterator[Any]:
-    yield from yaml.parse(text, Loader=yaml.CSafeLoader)
+def _is_value(node: Mapping, key: str) -> bool:
+    """Whether a member is what the item's name stands for."""
+    if key.lower() == "value":
+        return True
+    small = len(node.entries) <= _SMALL and isinstance(node.get(key), Scalar)
+    return small and key not in _NAMES and key not in REFERENCES
 
 
-def _range(event: Any) -> Range:
-    """Where an event's text stands. The stubs say that a mark may be None; a parser's never is."""
-    return event.start_mark.index, event.end_mark.index
+def _member(key: str, place: _Place) -> _Place:
+    """What is known of the place of a member by its key and by what it stands in."""
+    if place is _Place.SECRET:
+        return place
+    if key in REFERENCES:
+        return _Place.REFERENCE
+    if place is _Place.REFERENCE:
+        return _Place.ANY if key in _NAMES else place
+    return _Place.SECRET if SECRET_NAME.search(key) else _Place.ANY

@@ -6,12 +6,14 @@ Neighbours: `parse` fills these from positioned YAML, `schema` prints them as JS
 ECS requests.
 """
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticKnownError
 
 from controller.core.ecs.model import EcsShape
 
@@ -36,11 +38,37 @@ PATTERNS: Final = {
 }
 """Pattern → what it asks for, in words."""
 
+_DATE_AND_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+
+
+def _whole(value: Any) -> Any:
+    """Refuse `true` and `8.0`, which pydantic takes for the 1 and the 8 of a set of words."""
+    if type(value) is not int:
+        raise PydanticKnownError("int_type")
+    return value
+
+
+def _date_and_time(value: Any) -> Any:
+    """Refuse what pydantic takes for a moment and no reader does: seconds since 1970, a day without a time."""
+    if not isinstance(value, str):
+        raise PydanticKnownError("datetime_type")
+    try:
+        return datetime.fromisoformat(value if _DATE_AND_TIME.match(value) else "")
+    except ValueError as error:
+        raise PydanticKnownError("datetime_parsing", {"error": str(error)}) from None
+
+
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=255, pattern=NAME)]
 """An ECS name: service, family, cluster. Source: ECS API, CreateService `serviceName`."""
 
 Card: TypeAlias = Annotated[int, Field(ge=0, le=7)]
 """One of the eight Gaudi cards of a dl1.24xlarge."""
+
+CardCount: TypeAlias = Annotated[Literal[1, 2, 4, 8], BeforeValidator(_whole)]
+"""How many cards one task can use."""
+
+Moment: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_date_and_time)]
+"""A date and time with time zone."""
 
 LabelKey: TypeAlias = Annotated[str, Field(min_length=1, max_length=63, pattern=_LABEL_KEY)]
 LabelValue: TypeAlias = Annotated[str, Field(max_length=63, pattern=_LABEL_VALUE)]
@@ -99,7 +127,7 @@ class Metadata(Model):
 class Gaudi(Model):
     """The Gaudi cards of a DL1 instance that one task uses, and what the controller adds so that they work."""
 
-    cards: Literal[1, 2, 4, 8] | None = None
+    cards: CardCount | None = None
     """Number of cards: 1, 2, 4 or 8. Fewer than 8 without `modules` or `devices` means the first group of that size."""
     modules: tuple[Card, ...] | None = None
     """Cards by module id, which is stable across reboots: `[0, 1, 2, 3]`. Exclusive with `devices`."""
@@ -122,7 +150,7 @@ class Suspend(Model):
 
     reason: Annotated[str, Field(min_length=1, max_length=200)]
     """Why; shown wherever the workload is shown."""
-    until: AwareDatetime
+    until: Moment
     """When it ends by itself, with time zone: `2026-12-01T17:00:00Z`."""
 
     def active(self, now: datetime) -> bool:

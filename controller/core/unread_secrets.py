@@ -1,8 +1,8 @@
-"""What may not be shown of lines that are no YAML any more: a file behind a syntax error.
+"""What may not be shown of lines that nobody can read as YAML: comments, and a file in which something is wrong.
 
-Nothing is understood there, so rather too much is hidden than too little: all behind a telling key and all lines that
-are indented deeper, everything under `value`, the line after `--token`, a text in quotes until its end. Neighbours:
-`source_secrets` (the part of the file that can be read).
+Nothing is understood there, so rather too much is hidden than too little: everything behind a telling key, behind
+`value` and behind an anchor, with all lines up to the next key beside it; the line after `--token`; a text in quotes
+until its end. Neighbours: `source_secrets` (what can be read).
 """
 
 import re
@@ -10,26 +10,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from controller.core.diagnostics import LINE_BREAK
+from controller.core.diagnostics import Places
 from controller.core.redact import REFERENCES, SECRET_NAME, is_telling_flag
 
 Range: TypeAlias = tuple[int, int]
 """From one character of a text up to another, which is not in it."""
 
-_KEY: Final = re.compile(r"""(?<![\w.-])(?P<key>[\w.-]{1,256})["']?[ \t]{0,8}:(?=[ \t]|$)[ \t]*""")
-_FLAG_LAST: Final = re.compile(r"""(?P<flag>--?[\w-]{1,256})["']?[ \t]{0,8},?[ \t]{0,8}$""")
+_SPACE: Final = r"[ \t]{0,8}"
+_KEY: Final = re.compile(rf"""(?<![\w.-])(?P<key>[\w.-]{{1,256}})["']?{_SPACE}:(?=[ \t]|$)[ \t]*""")
+_ANCHOR: Final = re.compile(r"(?<![^\s,\[{])&[^\s,\[\]{}]+[ \t]+(?=[^\s#])")
+_FLAG_LAST: Final = re.compile(rf"""(?P<flag>--?[\w-]{{1,256}})["']?{_SPACE},?{_SPACE}$""")
+_REFERENCE: Final = re.compile(r"""["']?(?:arn:|/)""")
+_NEW_KEY: Final = re.compile(rf"""(?:-[ \t]+)*["']?[\w.-]{{1,256}}["']?{_SPACE}:(?=[ \t]|$)""")
+_NEW_ITEM: Final = re.compile(r"-(?=[ \t]|$)")
+_NEW_DOCUMENT: Final = re.compile(r"(?:---|\.\.\.)(?=[ \t]|$)")
+_COMMENT: Final = re.compile(r"(?P<indent>[ \t]*)#")
 
 
 @dataclass(slots=True)
 class _Lines:
     """What the lines before say about the one that comes."""
 
-    deeper_than: int | None = None
-    """All lines that are indented deeper belong to a secret."""
+    column: int | None = None
+    """Where the key of a secret stands: the lines are its own until something begins at or before this column."""
     quote: str = ""
     """A secret in quotes is not closed yet."""
     next_line: bool = False
-    """A key or a flag stands at the end of a line and its value on the next one."""
+    """A flag stands at the end of a line and its value on the next one."""
 
     def hidden_from(self, line: str) -> int | None:
         """The column from which a line is hidden; None where all of it may be shown."""
@@ -40,45 +47,61 @@ class _Lines:
         if self.quote:
             self.quote = "" if self.quote in content else self.quote
             return indent
-        if self.deeper_than is not None and indent > self.deeper_than:
+        if self.column is not None and not _begins(content, indent, self.column):
             return indent
-        self.deeper_than = None
-        whole = self.next_line
-        self.next_line = False
+        whole, self.column, self.next_line = self.next_line, None, False
         start = self._look(line)
-        return indent if whole else start
+        if not whole:
+            return start
+        self.column = indent + 1  # what stands below the line that the flag announced
+        return indent
 
     def _look(self, line: str) -> int | None:
         """Where a secret begins in a line, and what it says about the following ones."""
         flag = _FLAG_LAST.search(line[-300:])
         self.next_line = flag is not None and is_telling_flag(flag["flag"])
-        for found in _KEY.finditer(line):
-            key = found["key"].lstrip("-")
-            if key in REFERENCES or not (SECRET_NAME.search(key) or key.lower() == "value"):
-                continue
-            self.deeper_than = found.start("key")
-            self.next_line = found.end() == len(line)
-            first = line[found.end() : found.end() + 1]
-            self.quote = first if first in ("'", '"') and first not in line[found.end() + 1 :] else ""
-            return found.end()
-        return None
+        found = next((one for one in _KEY.finditer(line) if _announces(one, line)), None)
+        anchor = _ANCHOR.search(line)
+        if found is not None and (anchor is None or found.end() <= anchor.end()):
+            self.column, start = found.start("key"), found.end()
+        elif anchor is not None:
+            self.column, start = len(line) - len(line.lstrip(" \t")), anchor.end()
+        else:
+            return None
+        first = line[start : start + 1]
+        self.quote = first if first in ("'", '"') and first not in line[start + 1 :] else ""
+        return start
 
 
-def by_lines(text: str, known: int) -> Iterator[Range]:
-    """What must be hidden in the lines of a text from the one on in which character `known` stands."""
-    if known >= len(text):
-        return
+def _announces(found: re.Match[str], line: str) -> bool:
+    """Whether what stands behind a key must be hidden."""
+    key = found["key"].lstrip("-")
+    if key == "valueFrom":
+        return _REFERENCE.match(line, found.end()) is None
+    return key not in REFERENCES and (SECRET_NAME.search(key) is not None or key.lower() == "value")
+
+
+def _begins(content: str, indent: int, column: int) -> bool:
+    """Whether something new begins in a line, after a secret whose key stands in a column."""
+    if _NEW_DOCUMENT.match(content):
+        return True
+    if indent < column and _NEW_ITEM.match(content):
+        return True
+    return indent <= column and _NEW_KEY.match(content) is not None
+
+
+def by_lines(places: Places, *, comments_only: bool) -> Iterator[Range]:
+    """What must be hidden in the lines of a text, or only in those that are comments."""
     lines = _Lines()
-    start = 0
-    for end, following in _bounds(text):
-        column = lines.hidden_from(text[start:end])
-        if column is not None and following > known:
+    for number in range(1, places.lines + 1):
+        start, end = places.line(number)
+        line = places.text[start:end]
+        comment = _COMMENT.match(line)
+        if comment is not None:
+            line = f"{comment['indent']} {line[comment.end() :]}"
+        elif comments_only:
+            lines = _Lines()
+            continue
+        column = lines.hidden_from(line)
+        if column is not None:
             yield start + column, end
-        start = following
-
-
-def _bounds(text: str) -> Iterator[Range]:
-    """For each line where its text ends and where the next one begins."""
-    for found in LINE_BREAK.finditer(text):
-        yield found.span()
-    yield len(text), len(text) + 1

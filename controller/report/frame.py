@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from controller.core.diagnostics import LINE_BREAK, Diagnostic, Severity
+from controller.core.diagnostics import Diagnostic, Places, Severity
 from controller.core.source_secrets import secret_ranges
 from controller.report.text import clean, columns
 
@@ -43,7 +43,7 @@ def _frame(one: Diagnostic, source: "_Source | None", *, colour: bool) -> str:
         head = f"\x1b[{_COLOURS[one.severity]}m{head}\x1b[0m"
     result = [f"{head} {clean(one.message)}", f"  --> {clean(str(one.at))}"]
     hint = clean(one.hint) if one.hint else ""
-    if source is None or not 1 <= one.at.line <= source.lines:
+    if source is None or not 1 <= one.at.line <= source.places.lines:
         return "\n".join([*result, *([f"   = {hint}"] if hint else [])]) + "\n"
     gutter = len(str(one.at.line))
     for number in range(max(one.at.line - LINES_BEFORE, 1), one.at.line):
@@ -59,27 +59,18 @@ def _frame(one: Diagnostic, source: "_Source | None", *, colour: bool) -> str:
 class _Source:
     """A file as it may be shown."""
 
-    text: str
-    starts: tuple[int, ...]
-    """Where each line begins."""
+    places: Places
     hidden: tuple[tuple[int, int], ...]
     """Ranges of characters that may not be shown, in order."""
 
     @classmethod
     def of(cls, content: bytes) -> "_Source":
         text = content.decode("utf-8", errors="replace").removeprefix("\ufeff")
-        starts = (0, *(found.end() for found in LINE_BREAK.finditer(text)))
-        return cls(text, starts, tuple(secret_ranges(content)))
-
-    @property
-    def lines(self) -> int:
-        return len(self.starts)
+        return cls(Places("", text), tuple(secret_ranges(content)))
 
     def draw(self, number: int, caret: int, length: int) -> tuple[str, int, int]:
         """A line, and the columns before and under a caret at a character of it; a long line is cut around it."""
-        begin = self.starts[number - 1]
-        end = self.starts[number] if number < self.lines else len(self.text)
-        end = begin + len(self.text[begin:end].rstrip("\r\n"))
+        begin, end = self.places.line(number)
         start = begin if caret <= WIDEST - BEFORE_CARET // 2 else begin + caret - BEFORE_CARET
         stop = min(start + WIDEST, end)
         at = min(begin + caret, end)
@@ -100,7 +91,7 @@ class _Source:
 
     def _hidden(self, start: int, stop: int) -> Iterable[tuple[int, int]]:
         """The hidden ranges that meet a piece of the text, cut to it."""
-        index = max(bisect.bisect_right(self.hidden, (start, len(self.text))) - 1, 0)
+        index = max(bisect.bisect_right(self.hidden, (start, len(self.places.text))) - 1, 0)
         while index < len(self.hidden) and self.hidden[index][0] < stop:
             begin, end = max(self.hidden[index][0], start), min(self.hidden[index][1], stop)
             if begin < end:
@@ -108,4 +99,4 @@ class _Source:
             index += 1
 
     def _plain(self, start: int, stop: int) -> str:
-        return "".join(_TAB if char == "\t" else clean(char) for char in self.text[start:stop])
+        return "".join(_TAB if char == "\t" else clean(char) for char in self.places.text[start:stop])

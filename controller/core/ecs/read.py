@@ -175,14 +175,12 @@ class EcsReader:
             value = self._value(shape.of, item, (*path, _segment(item, index)))
             if value is not NOTHING:
                 values.append(value)
-                if row is not None:
+                if row is not None and _has_key(row, item, value):
                     self._once(row, value, item.span, path, seen)
         return values
 
     def _once(self, row: Keyed, value: dict[str, Any], at: Span, path: Path, seen: dict[str, Span]) -> None:
         """Two members of a keyed list with one key: ECS would refuse them or keep one without a word."""
-        if not any(value.get(name) for name in row.by):
-            return  # it says nothing by which it could be known
         key = item_key(row, value)
         if key in seen:
             message = f"{show((*path, Item(key)))} is given twice"
@@ -251,6 +249,12 @@ class EcsReader:
 
 def _is_name(text: str) -> bool:
     return len(text) <= LONGEST_NAME and _NAME.fullmatch(text) is not None
+
+
+def _has_key(row: Keyed, item: Node, value: Mapping[str, Any]) -> bool:
+    """Whether a list's member says by what it can be known, and all of that can be read."""
+    written = [name for name in row.by if (node := nodes.find(item, (name,))) is not None and not scalars.is_null(node)]
+    return any(value.get(name) for name in row.by) and all(name in value for name in written)
 
 
 def _segment(item: Node, index: int) -> Item | int:
