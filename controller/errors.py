@@ -33,6 +33,9 @@ class ControllerError(Exception):
 class Usage(ControllerError):
     """The command or a setting cannot mean anything."""
 
+    def __init__(self, message: str, *, reason: Reason = Reason.USAGE, advice: str | None = None) -> None:
+        super().__init__(message, reason=reason, advice=advice)
+
 
 class Transient(ControllerError):
     """The same call may succeed later."""

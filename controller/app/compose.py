@@ -1,7 +1,7 @@
 """Concrete things for the ports: clock, recorder, source, gateways."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +9,10 @@ from typing import Any
 
 import structlog
 
+from controller.aws.api import Api
 from controller.aws.client import Connection, connect
 from controller.aws.ecs import EcsGateway, EcsReader
-from controller.errors import Usage
+from controller.errors import ControllerError, Usage
 from controller.settings import Settings
 from controller.sources.files import FilesSource
 from controller.sources.snapshot import Source
@@ -53,19 +54,45 @@ def open_source(uri: str) -> Source:
     return FilesSource(Path(uri))
 
 
+@dataclass(frozen=True, slots=True)
+class Unconnected:
+    """An API that answers every call with the reason why there is no connection. So a pass can still tell what it knows
+    without AWS: what is wrong with the specs, and which workloads it could not look at."""
+
+    error: ControllerError
+
+    async def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - see `Api`
+        """See `Api`."""
+        raise self.error
+
+
 @asynccontextmanager
 async def reader(settings: Settings) -> AsyncIterator[EcsReader]:
-    """A gateway that cannot write."""
-    async with connect(_connection(settings)) as api:
+    """A gateway that cannot write. Without a connection it says so when it is asked."""
+    async with _connected_or_not(settings) as api:
         yield EcsReader(api)
 
 
 @asynccontextmanager
-async def gateway(settings: Settings) -> AsyncIterator[EcsGateway]:
-    """A gateway that can."""
-    async with connect(_connection(settings)) as api:
+async def gateway(settings: Settings, *, or_unconnected: bool = False) -> AsyncIterator[EcsGateway]:
+    """A gateway that can.
+
+    Raises:
+        ControllerError: there is no connection, unless the gateway shall say so when it is asked (`or_unconnected`).
+    """
+    async with (_connected_or_not if or_unconnected else _connected)(settings) as api:
         yield EcsGateway(api)
 
 
-def _connection(settings: Settings) -> Connection:
-    return Connection(region=settings.region, profile=settings.profile)
+@asynccontextmanager
+async def _connected_or_not(settings: Settings) -> AsyncIterator[Api]:
+    async with AsyncExitStack() as stack:
+        try:
+            api: Api = await stack.enter_async_context(_connected(settings))
+        except ControllerError as error:
+            api = Unconnected(error)
+        yield api
+
+
+def _connected(settings: Settings) -> AbstractAsyncContextManager[Api]:
+    return connect(Connection(region=settings.region, profile=settings.profile))

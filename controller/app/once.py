@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from controller.app.survey import Survey, survey
+from controller.app.survey import Survey, cluster_name, survey
 from controller.aws.ecs import together
 from controller.core.desired import Desired, desire
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport, settled
@@ -33,32 +33,36 @@ class Order:
     force: bool = False
     select: Callable[[Workload], bool] = lambda _: True
     poll: float = POLL
+    watch: Callable[[tuple[WorkloadReport, ...]], None] = lambda _: None
+    """Is shown every look while waiting."""
 
 
 async def look(source: Source, ecs: ReadEcs, clock: Clock, settings: Settings, *, order: Order) -> PassReport:
     """The dry run: what is, and what would be done. It holds a gateway that cannot write."""
     one = await _read(source, settings, order)
-    return one.report((await one.look(ecs, clock)).workloads)
+    return one.report(await one.look(ecs, clock))
 
 
 async def apply(source: Source, reconciler: Reconciler, settings: Settings, *, order: Order) -> PassReport:
     """Look, do what is to be done, and look again until all is well or the time is over (`order.wait`)."""
     one = await _read(source, settings, order)
-    workloads = latest = await one.act(reconciler)
+    seen = latest = await one.act(reconciler)
     if not order.wait:
-        return replace(one.report(workloads), applied=True)
+        return replace(one.report(seen), applied=True)
     clock = asyncio.get_running_loop().time
     deadline, pause = clock() + settings.timeout, FIRST_POLL
     # What was written is looked at again before it is believed; only the pauses are cut short, never a write.
-    while any(workload.done for workload in latest) or not _at_rest(latest):
+    while any(workload.done for workload in latest.workloads) or not _at_rest(latest.workloads):
+        order.watch(latest.workloads)
         if clock() >= deadline:
-            return replace(one.report(workloads), applied=True, unhealthy=True)
+            return replace(one.report(seen), applied=True, unhealthy=True)
         await asyncio.sleep(min(pause, deadline - clock()))
         pause = min(pause * 1.5, order.poll)
         latest = await one.act(reconciler)
-        workloads = _merged(workloads, latest)
-    unhealthy = not all(settled(workload) for workload in workloads if _waited_for(workload))
-    return replace(one.report(workloads), applied=True, unhealthy=unhealthy)
+        seen = replace(latest, workloads=_merged(seen.workloads, latest.workloads))
+    order.watch(latest.workloads)
+    unhealthy = not all(settled(workload) for workload in seen.workloads if _waited_for(workload))
+    return replace(one.report(seen), applied=True, unhealthy=unhealthy)
 
 
 def desired_of(found: Snapshot, settings: Settings) -> Desired:
@@ -102,7 +106,7 @@ class _Pass:
             return self.order.select(rendered.workload)
         return all(self.order.select(one.workload) for one in self.desired.rendered.values())
 
-    async def act(self, reconciler: Reconciler) -> tuple[WorkloadReport, ...]:
+    async def act(self, reconciler: Reconciler) -> _Look:
         """Look, and carry out every plan that has steps, some at once; the others are reported as they were seen."""
         looked = await self.look(reconciler.ecs, reconciler.clock)
         at_once = asyncio.Semaphore(self.settings.workers)
@@ -113,7 +117,7 @@ class _Pass:
             async with at_once:
                 return acted(report, await self._reconcile(reconciler, looked.survey, report.key))
 
-        return tuple(await together(one(report) for report in looked.workloads))
+        return replace(looked, workloads=tuple(await together(one(report) for report in looked.workloads)))
 
     async def _reconcile(self, reconciler: Reconciler, seen: Survey, key: Key) -> Result:
         if key not in self.desired.rendered:
@@ -121,14 +125,19 @@ class _Pass:
         ready = {str(other): settled(report) for other, report in seen.reports.items()}
         return await reconciler.converge(self.desired.rendered[key], ready=ready, force=self.order.force)
 
-    def report(self, workloads: tuple[WorkloadReport, ...]) -> PassReport:
-        """The report of the pass."""
+    def report(self, seen: _Look) -> PassReport:
+        """The report of the pass. A cluster of which nothing was asked for cannot fail it."""
+        asked_for = {cluster_name(cluster) for cluster in self.settings.clusters}
+        asked_for |= {workload.key.cluster for workload in seen.workloads}
         return PassReport(
             uri=self.found.uri,
             revision=self.found.revision,
-            workloads=workloads,
+            workloads=seen.workloads,
             diagnostics=self.desired.diagnostics,
             files=self.found.files,
+            failed={cluster: error for cluster, error in seen.survey.failed.items() if cluster in asked_for},
+            wanted=len(self.desired.rendered),
+            unnamed=len(self.desired.broken_files),
         )
 
 

@@ -233,4 +233,4 @@ def _answer_error(operation: str, error: boto.ClientError) -> AnswerError:
 
 def _no_credentials(error: Exception) -> Denied:
     advice = "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the task a role"
-    return Denied(f"no AWS credentials: {error}", reason=Reason.NO_CREDENTIALS, advice=advice)
+    return Denied(f"no AWS credentials ({error})", reason=Reason.NO_CREDENTIALS, advice=advice)

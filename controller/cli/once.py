@@ -6,49 +6,69 @@ always.
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from controller.cli import logs, options, output
-from controller.errors import ControllerError
+from controller.errors import ControllerError, Usage
+from controller.reasons import Reason
 
 if TYPE_CHECKING:
-    from controller.core.pass_report import PassReport
+    from controller.app.once import Order
+    from controller.core.pass_report import PassReport, WorkloadReport
     from controller.core.workload import Workload
     from controller.settings import Settings
 
 
 def start(**flags: Any) -> int:
     """Do the pass, print it, answer the exit code."""
-    if flags["wait"] and not flags["apply"]:
-        raise click.UsageError("--wait goes with --apply")
-    select = selector(flags["selector"])
     uri = flags["source"] or ""
     try:
+        order = _order(flags)
         settings = options.settings(flags)
         uri = settings.source
-        report = _done(settings, flags, select)
+        colour = output.colour(no_color=flags["no_color"], stderr=True)
+        logs.configure(flags["log_format"], level=logging.WARNING, colour=colour)
+        report = asyncio.run(_pass(settings, order, apply=flags["apply"]))
     except ControllerError as error:
-        if flags["output"] == "json":
-            from controller.report.document import failed_plan
-
-            output.document(failed_plan(uri, error))
+        _document_of_failure(flags, uri, error)
+        raise
+    except KeyboardInterrupt:
+        advice = "what was sent to AWS stays done; `controller --once` shows what is left" if flags["apply"] else None
+        interrupted = ControllerError("interrupted", reason=Reason.INTERRUPTED, advice=advice)
+        _document_of_failure(flags, uri, interrupted)
+        output.note(f"error: {interrupted}")
+        raise
+    except Exception as error:
+        _document_of_failure(flags, uri, ControllerError(f"a bug: {type(error).__name__}: {error}"))
         raise
     show(report, form=flags["output"], no_color=flags["no_color"], verbose=flags["verbose"])
     return int(report.exit_code)
 
 
-def _done(settings: "Settings", flags: dict[str, Any], select: Any) -> "PassReport":
+def _document_of_failure(flags: dict[str, Any], uri: str, error: ControllerError) -> None:
+    if flags["output"] == "json":
+        from controller.report.document import failed_plan
+
+        output.document(failed_plan(uri, error))
+
+
+def _order(flags: dict[str, Any]) -> "Order":
+    """What the flags ask of the pass.
+
+    Raises:
+        Usage: they contradict each other.
+    """
     from controller.app.once import Order
 
-    colour = output.colour(no_color=flags["no_color"], stderr=True)
-    logs.configure(flags["log_format"], level=logging.WARNING, colour=colour)
-    order = Order(wait=flags["wait"], force=flags["force"], select=select)
-    return asyncio.run(_pass(settings, order, apply=flags["apply"]))
+    if flags["wait"] and not flags["apply"]:
+        raise Usage("--wait goes with --apply")
+    return Order(wait=flags["wait"], force=flags["force"], select=selector(flags["selector"]), watch=Watch().show)
 
 
-async def _pass(settings: "Settings", order: Any, *, apply: bool) -> "PassReport":
+async def _pass(settings: "Settings", order: "Order", *, apply: bool) -> "PassReport":
     from controller.app import compose, once
     from controller.reconcile.reconciler import Reconciler
 
@@ -56,41 +76,77 @@ async def _pass(settings: "Settings", order: Any, *, apply: bool) -> "PassReport
     if not apply:
         async with compose.reader(settings) as ecs:
             return await once.look(source, ecs, clock, settings, order=order)
-    async with compose.gateway(settings) as writing:
+    async with compose.gateway(settings, or_unconnected=True) as writing:
         reconciler = Reconciler(writing, clock, compose.log_recorder(), settings.owner)
         return await once.apply(source, reconciler, settings, order=order)
 
 
+@dataclass(slots=True)
+class Watch:
+    """What a person sees while `--wait` waits: a line for each workload whenever something about it changes."""
+
+    began: float = field(default_factory=time.monotonic)
+    _told: dict[str, str] = field(default_factory=dict)
+
+    def show(self, workloads: "Sequence[WorkloadReport]") -> None:
+        """Print what is new."""
+        from controller.report.text import progress
+
+        for key, line in progress(workloads).items():
+            if self._told.get(key) != line:
+                self._told[key] = line
+                output.note(f"{time.monotonic() - self.began:6.1f}s  {line}")
+
+
 def show(report: "PassReport", *, form: str, no_color: bool, verbose: bool) -> None:
-    """The plan to stdout; findings and errors to stderr, each sentence once."""
-    from controller.core.redact import redact
+    """The plan to stdout; findings, errors and notes to stderr."""
     from controller.report.document import plan_document
     from controller.report.frame import frames
-    from controller.report.text import clean, plan_text
+    from controller.report.text import failures, plan_text
 
-    if form == "json":
-        output.document(plan_document(report))
-        return
     if report.diagnostics:
         output.note(frames(report.diagnostics, report.files, colour=output.colour(no_color=no_color, stderr=True)))
-    output.data(plan_text(report, colour=output.colour(no_color=no_color), verbose=verbose).rstrip("\n"))
-    for sentence in dict.fromkeys(str(one.error) for one in report.workloads if one.error is not None):
-        output.note(f"error: {clean(redact(sentence))}")
+    if not report.workloads and not report.diagnostics:
+        output.note(f"note: {_why_nothing(report)}")
+    if form == "json":
+        output.document(plan_document(report))
+    else:
+        output.data(plan_text(report, colour=output.colour(no_color=no_color), verbose=verbose).rstrip("\n"))
+    for sentence in failures(report):
+        output.note(f"error: {sentence}")
 
 
-def selector(text: str | None) -> "Any":
-    """`team=nlp,tier=prod` → whether a workload has all these labels."""
-    if text is None:
-        return lambda _: True
-    wanted: dict[str, str] = {}
-    for part in text.split(","):
+def _why_nothing(report: "PassReport") -> str:
+    """Why a pass is about no workload at all: rarely what was meant."""
+    from controller.core.quoting import escaped
+    from controller.core.redact import redact
+    from controller.sources.snapshot import SUFFIXES
+
+    source = escaped(redact(report.uri))
+    if not report.files:
+        return f"{source} holds no {' or '.join(SUFFIXES)} files"
+    if not report.wanted:
+        return f"the files of {source} hold no documents"
+    return f"{source} holds no workload with these labels (-l)"
+
+
+def selector(text: str | None) -> "Callable[[Workload], bool]":
+    """`team=nlp,tier!=dev` → whether a workload's labels are so.
+
+    Raises:
+        Usage: it is no list of such terms.
+    """
+    terms: list[tuple[str, bool, str]] = []
+    for part in text.split(",") if text is not None else ():
         name, equals, value = part.strip().partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"-l {text}: `{part.strip()}` is no label=value")
-        wanted[name] = value
+        same = not name.endswith("!")
+        name, value = name.removesuffix("!").strip(), value.removeprefix("=" if same else "").strip()
+        if not equals or not name or not value:
+            raise Usage(f"-l {text}: `{part.strip()}` is no label", advice="write -l team=nlp,tier!=dev")
+        terms.append((name, same, value))
 
     def select(workload: "Workload") -> bool:
         labels = workload.document.metadata.labels
-        return all(labels.get(name) == value for name, value in wanted.items())
+        return all((labels.get(name) == value) is same for name, same, value in terms)
 
     return select

@@ -90,17 +90,24 @@ class PassReport:
     """Whether the pass was allowed to write."""
     unhealthy: bool = False
     """Whether the pass waited for rollouts and some did not become healthy."""
+    failed: Mapping[str, ControllerError] = field(default_factory=dict)
+    """Clusters that could not be observed, also those without a workload of the source."""
+    wanted: int = 0
+    """Valid workloads of the source, also those that were not asked for."""
+    unnamed: int = 0
+    """Files that hold an invalid document of which not even the key can be read."""
 
     @property
     def summary(self) -> dict[Verdict, int]:
-        """How many workloads stand under each heading. Invalid counts documents, also those without a readable key."""
+        """How many workloads stand under each heading. Documents without a readable key count by their files."""
         counts = Counter(workload.verdict for workload in self.workloads)
+        counts[Verdict.INVALID] += self.unnamed
         return {verdict: counts[verdict] for verdict in Verdict}
 
     @property
     def exit_code(self) -> Exit:
         """See `Exit`."""
-        if any(workload.error is not None for workload in self.workloads):
+        if self.failed or any(workload.error is not None for workload in self.workloads):
             return Exit.ERROR
         if any(diagnostic.is_error for diagnostic in self.diagnostics):
             return Exit.INVALID

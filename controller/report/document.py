@@ -1,5 +1,8 @@
 """The JSON documents: a contract, additive only. `apiVersion` says which.
 
+`errors` of a plan is empty exactly when the process answers neither 1 nor 3 because of it; what is merely worth
+knowing stands in `warnings`.
+
 Secrets cannot appear in a plan or a validation: changes were redacted when they were made, steps are printed by name,
 not by request, and texts of others (errors, addresses) are redacted here. `kind: Rendered` holds the requests exactly
 as they would be sent, so whoever asks for it sees what the spec says. Neighbours: `core.pass_report` (what is
@@ -12,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
 from controller.core.compare import Change
-from controller.core.diagnostics import Diagnostic
+from controller.core.diagnostics import Diagnostic, Severity, Span
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport
 from controller.core.path import show
 from controller.core.plan import (
@@ -47,7 +50,8 @@ def plan_document(report: PassReport) -> dict[str, Any]:
         "source": {"uri": redact(report.uri), "revision": report.revision},
         "summary": {str(verdict): count for verdict, count in report.summary.items()},
         "workloads": [workload_document(workload) for workload in report.workloads],
-        "errors": [*diagnostics(report.diagnostics), *_runtime_errors(report.workloads)],
+        "errors": [*_findings(report.diagnostics, Severity.ERROR), *_runtime_errors(report)],
+        "warnings": _findings(report.diagnostics, Severity.WARNING),
     }
 
 
@@ -60,6 +64,7 @@ def failed_plan(uri: str, error: ControllerError) -> dict[str, Any]:
         "summary": {str(verdict): 0 for verdict in Verdict},
         "workloads": [],
         "errors": [_error(error)],
+        "warnings": [],
     }
 
 
@@ -69,7 +74,8 @@ def validation_document(valid: Iterable[Key], found: Sequence[Diagnostic]) -> di
         "apiVersion": API_VERSION,
         "kind": "Validation",
         "valid": [str(key) for key in valid],
-        "errors": diagnostics(found),
+        "errors": _findings(found, Severity.ERROR),
+        "warnings": _findings(found, Severity.WARNING),
     }
 
 
@@ -96,35 +102,38 @@ def rendered_document(rendered: Iterable[Rendered]) -> dict[str, Any]:
     }
 
 
-def diagnostics(found: Sequence[Diagnostic]) -> list[dict[str, Any]]:
-    """Findings as JSON, errors and warnings alike; `severity` tells them apart."""
+def _findings(found: Sequence[Diagnostic], severity: Severity) -> list[dict[str, Any]]:
+    """Findings about specs, with what to do where that is known."""
     return [
-        {
-            "file": one.at.file,
-            "line": one.at.line,
-            "column": one.at.column,
-            "code": str(one.code),
-            "message": one.message,
-            **({"hint": one.hint} if one.hint else {}),
-            "severity": str(one.severity),
-        }
+        {**_located(one.at, str(one.code), one.message), **({"hint": one.hint} if one.hint else {})}
         for one in found
+        if one.severity is severity
     ]
 
 
-def _runtime_errors(workloads: Iterable[WorkloadReport]) -> list[dict[str, Any]]:
-    return [_error(one.error, of=one) for one in workloads if one.error is not None]
+def _runtime_errors(report: PassReport) -> list[dict[str, Any]]:
+    """What went wrong with workloads, at the documents that they stand in, and with clusters that have none."""
+    of_workloads = [
+        _error(one.error, about=str(one.key), at=one.at) for one in report.workloads if one.error is not None
+    ]
+    seen = {one.key.cluster for one in report.workloads if one.error is not None}
+    of_clusters = [
+        _error(error, about=f"cluster {cluster}") for cluster, error in report.failed.items() if cluster not in seen
+    ]
+    return [*of_workloads, *of_clusters]
 
 
-def _error(error: ControllerError, *, of: WorkloadReport | None = None) -> dict[str, Any]:
-    at = of.at if of is not None else None
+def _error(error: ControllerError, *, about: str | None = None, at: Span | None = None) -> dict[str, Any]:
+    return _located(at, str(error.reason), redact(f"{about}: {error}" if about else str(error)))
+
+
+def _located(at: Span | None, code: str, message: str) -> dict[str, Any]:
     return {
         "file": at.file if at else None,
         "line": at.line if at else None,
         "column": at.column if at else None,
-        "code": str(error.reason),
-        "message": redact(f"{of.key}: {error}" if of is not None else str(error)),
-        "severity": "error",
+        "code": code,
+        "message": message,
     }
 
 

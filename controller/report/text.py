@@ -4,6 +4,7 @@ A pure function of the report; colour only when asked for. Text from specs and f
 it can move the cursor or forge a line. Neighbours: `document` (the same as JSON), `frame` (spec errors).
 """
 
+import hashlib
 import itertools
 import json
 import unicodedata
@@ -11,16 +12,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from controller.core.compare import Change
-from controller.core.pass_report import PassReport, Verdict, WorkloadReport
+from controller.core.pass_report import PassReport, Verdict, WorkloadReport, settled
 from controller.core.path import show
-from controller.core.plan import Drift, Hold, Step
+from controller.core.plan import CreateService, DeleteService, Drift, Hold, ScaleToZero, Step
 from controller.core.quoting import escaped
 from controller.core.redact import redact
+from controller.core.status import HealthState
 
 LONGEST_VALUE: Final = 60
-"""Characters of a value; what is longer is cut in the middle."""
+"""Characters of a value; what is longer is cut in the middle and carries a digest of the whole."""
 TITLE: Final = 40
 """Columns of a workload's name in the plan."""
+DIGEST: Final = 8
+"""Hexadecimal digits of the digest of a value that is cut."""
 KEPT_BEFORE: Final = 12
 """Characters that stay of what two long texts have in common, so that the eye finds the place."""
 
@@ -37,15 +41,48 @@ _MARKS: Final = {
 
 
 def plan_text(report: PassReport, *, colour: bool = False, verbose: bool = False) -> str:
-    """The plan as lines. Workloads that are in sync are counted, and listed only if `verbose`."""
+    """The plan as lines. Workloads that are in sync are counted, and listed only if `verbose`.
+
+    What went wrong at run time is named here by its reason; `failures` has the sentences.
+    """
     paint = _Paint(colour)
     mode = "applied" if report.applied else "DRY RUN, nothing is written"
     lines = [f"source  {clean(redact(report.uri))} @ {clean(report.revision)}    {paint('bold', mode)}"]
     for workload in report.workloads:
-        if verbose or workload.verdict is not Verdict.IN_SYNC or workload.done or workload.last_good:
+        if verbose or workload.verdict is not Verdict.IN_SYNC or workload.done or workload.last_good or workload.error:
             lines.extend(_workload(workload, paint))
-    lines.append(_summary(report))
+    lines.append(_applied(report) if report.applied else _planned(report))
     return "\n".join(lines) + "\n"
+
+
+def failures(report: PassReport) -> list[str]:
+    """What went wrong at run time and what to do about it, each sentence once, with what it is about."""
+    about: dict[str, list[str]] = {}
+    for cluster, error in report.failed.items():
+        about.setdefault(str(error), []).append(f"cluster {cluster}")
+    for workload in report.workloads:
+        if workload.error is not None and workload.key.cluster not in report.failed:
+            about.setdefault(str(workload.error), []).append(str(workload.key))
+    for workload in report.workloads if report.unhealthy else ():
+        if workload.verdict not in (Verdict.INVALID, Verdict.DELETE, None) and not settled(workload):
+            about.setdefault(f"not healthy in time: {_note(workload)}", []).append(str(workload.key))
+    return [clean(redact(f"{_named(names)}: {sentence}")) for sentence, names in about.items()]
+
+
+def progress(workloads: Sequence[WorkloadReport]) -> dict[str, str]:
+    """Workload → how it stands at this moment of a rollout, as one line."""
+    return {
+        str(one.key): clean(redact(f"{one.key}  {one.error.reason if one.error else one.health.state}: {_news(one)}"))
+        for one in workloads
+    }
+
+
+def _news(workload: WorkloadReport) -> str:
+    return _note(workload) or workload.health.message
+
+
+def _named(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def status_text(workloads: Sequence[WorkloadReport], *, colour: bool = False) -> str:
@@ -100,16 +137,9 @@ def clean(text: str) -> str:
 
 
 def value(shown: Any) -> str:
-    """A value on one line: text plain, everything else as JSON; long ones cut."""
-    if shown is None:
-        return "(absent)"
-    text = clean(shown) if isinstance(shown, str) else clean(json.dumps(shown, ensure_ascii=False, sort_keys=True))
-    if isinstance(shown, str) and not shown:
-        text = '""'
-    if len(text) <= LONGEST_VALUE:
-        return text
-    half = (LONGEST_VALUE - 1) // 2
-    return f"{text[:half]}…{text[-half:]}"
+    """A value on one line: text plain, everything else as JSON; a long one cut, with a digest of the whole, so that a
+    change in the part that is left out shows."""
+    return _cut(_whole(shown))
 
 
 def both(live: Any, spec: Any) -> str:
@@ -118,8 +148,24 @@ def both(live: Any, spec: Any) -> str:
         alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(live, spec, strict=False))
         same = sum(1 for _ in alike) - KEPT_BEFORE
         if same > 0 and max(len(live), len(spec)) > LONGEST_VALUE:
-            return f"…{value(live[same:])} → …{value(spec[same:])}"
+            return f"…{_cut(clean(live[same:]))} → …{_cut(clean(spec[same:]))}"
     return f"{value(live)} → {value(spec)}"
+
+
+def _whole(shown: Any) -> str:
+    if shown is None:
+        return "(absent)"
+    if isinstance(shown, str):
+        return clean(shown) or '""'
+    return clean(json.dumps(shown, ensure_ascii=False, sort_keys=True))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LONGEST_VALUE:
+        return text
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:DIGEST]
+    half = (LONGEST_VALUE - 1) // 2
+    return f"{text[:half]}…{text[-half:]} (sha256:{digest})"
 
 
 class _Paint:
@@ -141,8 +187,6 @@ def _workload(workload: WorkloadReport, paint: _Paint) -> Iterable[str]:
         yield paint("dim", f"    {clean(show(unknown.path))} is new to this controller; shown, not compared")
     for hold in workload.plan.holds:
         yield f"    {paint('!', hold.reason)}: {clean(hold.message)}"
-    if workload.error is not None:
-        yield f"    {paint('?', workload.error.reason)}: {clean(redact(str(workload.error)))}"
 
 
 def _headline(workload: WorkloadReport) -> str:
@@ -154,12 +198,18 @@ def _headline(workload: WorkloadReport) -> str:
         parts.append(f"{len(plan.changes)} fields differ" if len(plan.changes) > 1 else "1 field differs")
     if plan.steps:
         parts.append(_steps(plan.steps))
+    if workload.verdict is Verdict.CREATE and workload.cards:
+        parts.append(f"{workload.cards} cards" if workload.cards > 1 else "1 card")
     if plan.ignored:
         parts.append(f"{plan.ignored} ignored")
     if workload.last_good:
         parts.append("the newest document is invalid, the last good one stands")
-    if not plan.steps and not plan.holds and workload.error is None:
-        parts.append(f"{_drift(workload)}, {workload.health.state}")
+    if workload.error is not None:
+        parts.append(f"{'not observed' if plan.drift is Drift.UNKNOWN else 'failed'}: {workload.error.reason}")
+    elif not plan.steps and not plan.holds:
+        parts.append(_drift(workload))
+        if plan.drift is not Drift.INVALID:
+            parts.append(str(workload.health.state))
     return ", ".join(parts)
 
 
@@ -185,29 +235,53 @@ def _changes(changes: Sequence[Change], paint: _Paint) -> list[str]:
             clean(change.field),
             both(change.live, change.spec),
             f"{clean(change.origin.file)}:{change.origin.line}",
-            change.effect,
+            change.effect + (f", changed by {clean(change.by)}" if change.by else ""),
         )
         for change in changes
     ]
-    lines = table([(field, shown, at, effect) for field, shown, at, effect in rows])
-    return [paint("~", line) for line in lines]
+    return [paint("~", line) for line in table(rows)]
 
 
-def _summary(report: PassReport) -> str:
+def _planned(report: PassReport) -> str:
+    """What would be done, as one line."""
     counts = report.summary
-    words = {
-        Verdict.CREATE: "to create",
-        Verdict.UPDATE: "to update",
-        Verdict.DELETE: "to delete",
-        Verdict.BLOCKED: "blocked",
-        Verdict.INVALID: "invalid",
-        Verdict.IN_SYNC: "in sync",
+    parts = [
+        f"{counts[Verdict.CREATE]} to create",
+        f"{counts[Verdict.UPDATE]} to update",
+        f"{counts[Verdict.DELETE]} to delete",
+    ]
+    return f"plan: {', '.join([*parts, *_rest(report)])}"
+
+
+def _applied(report: PassReport) -> str:
+    """What was done and what is left, as one line."""
+    kinds = [{type(step) for step in workload.done} for workload in report.workloads]
+    created = sum(CreateService in done for done in kinds)
+    deleted = sum(bool({ScaleToZero, DeleteService} & done) for done in kinds)
+    updated = sum(map(bool, kinds)) - created - deleted
+    parts = [f"{created} created", f"{updated} updated", f"{deleted} deleted"]
+    left = sum(report.summary[verdict] for verdict in (Verdict.CREATE, Verdict.UPDATE, Verdict.DELETE))
+    rolling = sum(workload.health.state is HealthState.PROGRESSING for workload in report.workloads)
+    return "".join(
+        (
+            f"applied: {', '.join([*parts, *([f'{left} left to do'] if left else []), *_rest(report)])}",
+            f", {rolling} still rolling out (--wait follows them)" if rolling and not report.unhealthy else "",
+        )
+    )
+
+
+def _rest(report: PassReport) -> list[str]:
+    """How many need somebody, where there are any, and how many need nothing."""
+    counts = report.summary
+    failing = [workload for workload in report.workloads if workload.error is not None]
+    unseen = sum(workload.plan.drift is Drift.UNKNOWN for workload in failing)
+    parts = {
+        "blocked": counts[Verdict.BLOCKED],
+        "invalid": counts[Verdict.INVALID],
+        "failed": len(failing) - unseen,
+        "not observed": unseen,
     }
-    parts = [f"{counts[verdict]} {word}" for verdict, word in words.items()]
-    failed = sum(workload.error is not None for workload in report.workloads)
-    if failed:
-        parts.append(f"{failed} failed")
-    return f"plan: {', '.join(parts)}"
+    return [*(f"{count} {word}" for word, count in parts.items() if count), f"{counts[Verdict.IN_SYNC]} in sync"]
 
 
 def _drift(workload: WorkloadReport) -> str:
