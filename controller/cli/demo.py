@@ -1,21 +1,42 @@
 """`controller demo`: see it work, without an account."""
 
 import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
-from controller.cli import options
+from controller.cli import options, output
+from controller.errors import ControllerError
 
 
 @click.command("demo", context_settings=options.CONTEXT)
 def command() -> None:
     """Play the daemon against an embedded AWS: create, heal, roll back, refuse. No account, under 30 seconds."""
-    from controller.errors import ControllerError
-    from controller.sandbox.demo import play
+    with _by_itself():
+        from controller.sandbox.demo import play
 
+        try:
+            asyncio.run(play(output.data))
+        except* (ControllerError, OSError) as failures:
+            for failure in failures.exceptions:
+                output.note(f"error: the demo failed: {failure}")
+            click.get_current_context().exit(1)
+
+
+@contextmanager
+def _by_itself() -> Iterator[None]:
+    """An environment that leads to the embedded AWS and nowhere else: the user's profile, certificates and proxies are
+    for the real one, and a broken profile or a proxy that does not know this machine would stop the demo."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            del os.environ[name]
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        os.environ[name] = os.devnull
     try:
-        asyncio.run(play(click.echo))
-    except* ControllerError as failures:
-        for failure in failures.exceptions:
-            click.echo(f"error: the demo failed: {failure}", err=True)
-        click.get_current_context().exit(1)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -51,7 +51,8 @@ def _render(**flags: Any) -> int:
         colour = output.colour(no_color=flags["no_color"], stderr=True)
         output.note(frames(found, specs.files, colour=colour))
     if flags["explain"]:
-        output.data("\n".join(_explained(specs.desired.rendered.values())))
+        if specs.desired.rendered:
+            output.data("\n".join(_explained(specs.desired.rendered.values())))
     else:
         output.document(rendered_document(specs.as_sent(settings).values()))
     return 3 if any(one.is_error for one in found) else 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from controller.cli import logs, options, output
+from controller.errors import ControllerError
+from controller.reasons import Reason
 
 if TYPE_CHECKING:
     from controller.settings import Settings
@@ -27,9 +29,18 @@ def command(**flags: Any) -> None:
 def start(**flags: Any) -> int:
     """Run until a signal asks to stop."""
     settings = options.settings(flags)
+    _there(settings.source)
     logs.configure(flags["log_format"], colour=output.colour(no_color=flags["no_color"], stderr=True))
     asyncio.run(_run(settings))
     return 0
+
+
+def _there(source: str) -> None:
+    """A path that is not there is a slip of whoever starts the daemon: said at once. What cannot be read later is
+    waited for."""
+    if "://" not in source and not os.path.lexists(source):
+        advice = "name a file or a folder with -s; `controller demo` shows how it works without any"
+        raise ControllerError(f"source {source} does not exist", reason=Reason.SOURCE_UNREADABLE, advice=advice)
 
 
 async def _run(settings: "Settings") -> None:

@@ -1,17 +1,23 @@
 """`controller sandbox`: the embedded AWS for any AWS client."""
 
 import asyncio
+import os
 import signal
+from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import click
 
-from controller.cli import options
+from controller.cli import options, output
+from controller.errors import ControllerError
 
 
 @click.command("sandbox", context_settings=options.CONTEXT)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Loopback port.  [default: a free one]")
-@click.option("--speed", type=click.FloatRange(0.1, 10_000), default=1.0, show_default=True, help="Seconds per second.")
+@click.option(
+    "--speed", type=click.FloatRange(0.1, 10_000), default=1.0, show_default=True, help="Its seconds in one of ours."
+)
 @click.option("--throttle", is_flag=True, help="Throttle as AWS does, with its published bucket sizes.")
 def command(**flags: Any) -> None:
     """Serve an embedded AWS until Ctrl-C; its address is the first line of stdout.
@@ -20,7 +26,12 @@ def command(**flags: Any) -> None:
     (pip install 'ecs-gaudi-controller[sandbox]'). Use it with AWS_ENDPOINT_URL and any credentials. Images whose tag
     begins with `broken` or `missing` cannot be pulled.
     """
-    asyncio.run(_serve(**flags))
+    try:
+        asyncio.run(_serve(**flags))
+    except OSError as error:
+        why = os.strerror(error.errno).lower() if error.errno else str(error)
+        advice = "leave --port out for a free one"
+        raise ControllerError(f"port {flags['port']} cannot be listened on: {why}", advice=advice) from error
 
 
 async def _serve(*, port: int, speed: float, throttle: bool) -> None:
@@ -34,10 +45,18 @@ async def _serve(*, port: int, speed: float, throttle: bool) -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, stop.set)
     async with serve(port=port, speed=speed, options=Options(faults=faults)) as server:
-        click.echo(server.url)
-        click.echo(
-            f"sandbox: export AWS_ENDPOINT_URL={server.url} AWS_REGION=us-east-1"
-            " AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox",
-            err=True,
-        )
+        output.data(server.url)
+        for line in _hints(server.url):
+            output.note(f"sandbox: {line}")
         await stop.wait()
+
+
+def _hints(url: str) -> Iterator[str]:
+    """What a user has to know to reach it."""
+    from controller.sandbox.moto import INSTALL
+
+    through = " NO_PROXY=127.0.0.1" if any(name.lower() in ("http_proxy", "all_proxy") for name in os.environ) else ""
+    access = "AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox"
+    yield f"export AWS_ENDPOINT_URL={url} {access}{through}"
+    if find_spec("moto") is None:
+        yield f"only ECS is here; S3, SQS and the rest of AWS need moto: {INSTALL}"

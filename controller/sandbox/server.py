@@ -57,10 +57,14 @@ class Server:
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=LARGEST_BODY)
         application.router.add_route("*", "/{path:.*}", self._handle)
-        self._session = ClientSession(auto_decompress=False, cookie_jar=DummyCookieJar())
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, self._port).start()
+        try:
+            await web.TCPSite(self._runner, HOST, self._port).start()
+        except OSError:  # the port is taken: whoever does not get in needs no way out
+            await self._runner.cleanup()
+            raise
+        self._session = ClientSession(auto_decompress=False, cookie_jar=DummyCookieJar())
         self._port = self._runner.addresses[0][1]
         return self
 
