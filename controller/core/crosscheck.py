@@ -5,20 +5,13 @@ requests.
 """
 
 from collections.abc import Iterator
-from typing import Final
 
 from controller.core.diagnostics import Code, Diagnostic, Severity
 from controller.core.fields.service import is_daemon
+from controller.core.gaudi.cards import COUNTS, GROUPS
 from controller.core.path import Path
 from controller.core.quoting import quote
 from controller.core.workload import Workload
-
-GROUPS: Final = {
-    2: ((0, 1), (2, 3), (4, 5), (6, 7)),
-    4: ((0, 1, 2, 3), (4, 5, 6, 7)),
-}
-"""Sets of modules that share the fastest links. Source: docs.habana.ai, Multiple Workloads on a Single Docker."""
-COUNTS: Final = (1, 2, 4, 8)
 
 
 def within(workload: Workload) -> Iterator[Diagnostic]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from controller.core.diagnostics import Code, Diagnostic
 from controller.core.fields.spelling import expression
+from controller.core.gaudi.cards import canonical_environment
 from controller.core.gaudi.requirements import Addition
 from controller.core.path import Item, Path, show
 from controller.core.workload import Workload
@@ -88,7 +89,7 @@ class Draft:
                 return
             members.append(copy.deepcopy(addition.value))
             self.reason(("taskDefinition", *path), addition.why, GAUDI)
-        elif isinstance(same, dict) and {**addition.value, **same} != {**same, **addition.value}:
+        elif isinstance(same, dict) and {**addition.value, **_plain(same)} != {**_plain(same), **addition.value}:
             self._differs(addition, path, same)
 
     def _dropped(self, path: Path) -> tuple[str, ...]:
@@ -108,6 +109,13 @@ class Draft:
             ("spec", "taskDefinition", *path),
             hint=f"{addition.why}; remove your value, or change `gaudi` ({self.workload.origin(GAUDI)})",
         )
+
+
+def _plain(member: dict[str, Any]) -> dict[str, Any]:
+    """A member with the usual spelling of its value, so that `1,0` is no contradiction to `0,1`."""
+    if "value" not in member:
+        return member
+    return {**member, "value": canonical_environment(str(member.get("name")), member["value"])}
 
 
 def _identity(member: Any) -> str:

@@ -14,6 +14,7 @@ from controller.core.diagnostics import Code, Diagnostic, Severity
 from controller.core.fields import SHAPES
 from controller.core.fields.kinds import Keyed
 from controller.core.fields.service import is_daemon
+from controller.core.gaudi import rules as gaudi_rules
 from controller.core.gaudi.cards import DL1_INSTANCE_TYPE
 from controller.core.normalize import item_key
 from controller.core.ownership import FOREIGN_STACK, PREFIX
@@ -240,6 +241,29 @@ def instance_size(rendered: Rendered) -> Iterator[Diagnostic]:
             yield _finding(rendered, (*path, "resourceRequirements"), message, hint=hint)
 
 
+def gaudi(rendered: Rendered) -> Iterator[Diagnostic]:
+    """Everything that `core.gaudi` knows about a task with cards."""
+    task = gaudi_rules.Task(rendered.register, rendered.workload.document.spec.gaudi)
+    for one in gaudi_rules.check(task):
+        yield _finding(rendered, one.path, one.message, code=one.code, hint=one.hint, severity=one.severity)
+
+
+def controls(rendered: Rendered) -> Iterator[Diagnostic]:
+    """Kernel parameters of a namespace that is the host's are the host's. Source: API model, ContainerDefinition
+    `systemControls`."""
+    modes = {"ipcMode": ("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue."), "networkMode": ("net.",)}
+    for mode, names in modes.items():
+        if rendered.register.get(mode) != "host":
+            continue
+        for path, container in _containers(rendered):
+            for control in container.get("systemControls", ()):
+                name = str(control.get("namespace", ""))
+                if name.startswith(names):
+                    message = f"{name} cannot be set for a container, because {mode} is host"
+                    hint = f"set it on the instances, or another {mode}"
+                    yield _finding(rendered, (*path, "systemControls", Item(name)), message, hint=hint)
+
+
 def tags(rendered: Rendered) -> Iterator[Diagnostic]:
     """Tags that are not the user's to write, and how many a service takes. Source: API model, CreateService `tags`."""
     written = rendered.workload.service.get("tags", ())
@@ -271,5 +295,5 @@ def _has_gaudi(rendered: Rendered) -> bool:
 
 RULES: Final[tuple[Rule, ...]] = (
     *(containers, memory, images, ports, network, constraints),
-    *(rollout, scheduling, instance_size, tags, secrets),
+    *(rollout, scheduling, instance_size, gaudi, controls, tags, secrets),
 )

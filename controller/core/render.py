@@ -12,10 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from controller.core.diagnostics import Code, Diagnostic
+from controller.core.diagnostics import Code, Diagnostic, Severity
 from controller.core.draft import GAUDI, Draft, Reason
 from controller.core.gaudi.cards import DEFAULT_PORT_BASE
-from controller.core.gaudi.requirements import requirements
+from controller.core.gaudi.image import understand
+from controller.core.gaudi.requirements import Circumstances, requirements
+from controller.core.gaudi.version import Version
+from controller.core.gaudi.visibility import check as visibility
+from controller.core.gaudi.visibility import is_smoke
 from controller.core.normalize import digest, normalize
 from controller.core.ownership import DIGEST, GENERATION, LABELS, ON_DELETE, OWNER, SOURCE, SUSPENDED, tag_value
 from controller.core.service_request import service_request
@@ -151,15 +155,23 @@ def _add_gaudi(draft: Draft, gaudi: Gaudi, settings: Settings) -> None:
     name = _accelerator_container(draft, gaudi)
     if name is None:
         return
+    bad = [finding for finding in visibility(draft.register, holder=name) if finding.severity is Severity.ERROR]
+    for finding in bad:
+        draft.problem(finding.code, finding.message, ("spec", *finding.path), hint=finding.hint)
+    if bad:
+        return
     container = draft.container(name)
-    additions = requirements(
-        gaudi,
+    image = understand(str(container.get("image", "")))
+    around = Circumstances(
         container=name,
-        pytorch="pytorch" in str(container.get("image", "")).lower(),
-        own_shared_memory=bool((container.get("linuxParameters") or {}).get("sharedMemorySize")),
         port_base=settings.port_base,
+        synapseai=Version.read(gaudi.synapseai) if gaudi.synapseai else image.synapseai,
+        pytorch=image.pytorch,
+        smoke=is_smoke(container),
+        own_shared_memory=bool((container.get("linuxParameters") or {}).get("sharedMemorySize")),
+        privileged=bool(container.get("privileged")),
     )
-    for addition in additions:
+    for addition in requirements(gaudi, around):
         draft.add(addition)
 
 

@@ -67,6 +67,8 @@ SIDECAR = "{name: log, image: i, essential: false, portMappings: [{containerPort
         (SPEC.replace('"700000"', '"786432"'), "out-of-range", "more than a dl1.24xlarge can give"),
         (inside("resourceRequirements: [{type: GPU, value: 1}]"), "policy", "registers no GPU"),
         (task("inferenceAccelerators: [{deviceName: a, deviceType: b}]"), "policy", "Elastic Inference"),
+        (inside("systemControls: [{namespace: net.core.somaxconn, value: 1}]"), "policy", "networkMode is host"),
+        (inside("systemControls: [{namespace: kernel.shmmax, value: 1}]"), "policy", "ipcMode is host"),
         (service("tags: [{key: dl1.ecs/owner, value: me}]"), "policy", "written by this controller only"),
         (service("tags: [{key: 'aws:x', value: me}]"), "policy", "written by AWS only"),
     ],

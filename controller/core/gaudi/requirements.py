@@ -4,13 +4,17 @@ It only *proposes*: where to put what, why, and whether another value of the use
 or not (then it is a contradiction). `render` carries it out. Which situation needs what is the table in docker terms
 that Habana documents (`--cap-add=sys_nice --ipc=host --net=host -e OMPI_MCA_…=none`), said in ECS fields. Sources:
 docs.habana.ai "Pull Prebuilt Containers" and "Multiple Workloads", AWS DLC test suite, aws-samples.
+Neighbours: `cards`, `scaleout` (variables by version), `environment` (what of the user's values cannot work).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
+from controller.core.gaudi import scaleout
 from controller.core.gaudi.cards import DL1_INSTANCE_TYPE, CardSet
+from controller.core.gaudi.version import Version
 from controller.core.path import Item, Path
 from controller.core.spec import Gaudi, Isolation, Tuning
 
@@ -35,23 +39,56 @@ class Addition:
     listed: bool = False
 
 
-def requirements(
-    gaudi: Gaudi, *, container: str, pytorch: bool, own_shared_memory: bool, port_base: int
-) -> Iterator[Addition]:
-    """All additions for a task whose `container` holds the cards.
+class Situation(StrEnum):
+    """What a task does with its cards; each needs more than the one before."""
 
-    `pytorch` tells whether the image is a PyTorch one; `own_shared_memory` whether the container sets its own
-    `/dev/shm` size instead of using the host's.
-    """
+    SMOKE = "hl-smi only"
+    ONE = "one card"
+    SOME = "two or four cards"
+    WHOLE = "all eight cards"
+    NODES = "several instances over EFA"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known of the container that holds the cards, beside `gaudi` itself."""
+
+    container: str
+    port_base: int
+    synapseai: Version | None = None
+    pytorch: bool = False
+    """Whether the image is a PyTorch one."""
+    smoke: bool = False
+    """Whether it only runs hl-smi."""
+    own_shared_memory: bool = False
+    """Whether it sets its own `/dev/shm` size instead of using the host's."""
+    privileged: bool = False
+    """Whether it sees all devices of the host anyway."""
+
+
+def situation(gaudi: Gaudi, around: Circumstances) -> Situation:
+    """The row of Habana's table that a task is in."""
     cards = CardSet.of(gaudi)
-    yield from _placement(gaudi)
-    yield from _visibility(cards, container)
-    if gaudi.tuning is Tuning.RECOMMENDED:
-        yield from _tuning(cards, container, pytorch=pytorch, own_shared_memory=own_shared_memory)
+    if around.smoke:
+        return Situation.SMOKE
     if gaudi.efa:
-        yield from _efa(container)
+        return Situation.NODES
+    if cards.whole_instance:
+        return Situation.WHOLE
+    return Situation.ONE if len(cards.cards) == 1 else Situation.SOME
+
+
+def requirements(gaudi: Gaudi, around: Circumstances) -> Iterator[Addition]:
+    """All additions for a task whose container `around.container` holds the cards."""
+    cards, where = CardSet.of(gaudi), situation(gaudi, around)
+    yield from _placement(gaudi)
+    yield from _visibility(cards, around.container)
+    if gaudi.tuning is Tuning.RECOMMENDED and where is not Situation.SMOKE:
+        yield from _tuning(where, around)
+    if gaudi.efa:
+        yield from _efa(around)
     if gaudi.isolation is Isolation.HOST_PORTS:
-        yield from _tokens(cards, container, port_base)
+        yield from _tokens(cards, around)
 
 
 def _placement(gaudi: Gaudi) -> Iterator[Addition]:
@@ -82,9 +119,9 @@ def _visibility(cards: CardSet, container: str) -> Iterator[Addition]:
         yield _variable(container, name, value, reasons[name], must=True)
 
 
-def _tuning(cards: CardSet, container: str, *, pytorch: bool, own_shared_memory: bool) -> Iterator[Addition]:
-    several = len(cards.cards) > 1
-    linux = ("containerDefinitions", Item(container), "linuxParameters")
+def _tuning(where: Situation, around: Circumstances) -> Iterator[Addition]:
+    several = where is not Situation.ONE
+    linux = ("containerDefinitions", Item(around.container), "linuxParameters")
     yield Addition(
         (*linux, "capabilities", "add"),
         "SYS_NICE",
@@ -96,13 +133,8 @@ def _tuning(cards: CardSet, container: str, *, pytorch: bool, own_shared_memory:
         True,
         "an init process reaps dead ranks, so that they let go of their cards",
     )
-    yield Addition(
-        ("containerDefinitions", Item(container), "ulimits"),
-        {"name": "memlock", "softLimit": -1, "hardLimit": -1},
-        "device buffers are pinned memory; a memlock limit makes their allocation fail",
-        listed=True,
-    )
-    if (several or pytorch) and not own_shared_memory:
+    yield _memlock(around.container, "device buffers are pinned memory; a memlock limit makes their allocation fail")
+    if (several or around.pytorch) and not around.own_shared_memory:
         why = (
             "HCCL's ranks on one instance talk through the host's shared memory (docker --ipc=host)"
             if several
@@ -111,7 +143,7 @@ def _tuning(cards: CardSet, container: str, *, pytorch: bool, own_shared_memory:
         yield Addition(("ipcMode",), "host", why)
     if several:
         yield _variable(
-            container,
+            around.container,
             "OMPI_MCA_btl_vader_single_copy_mechanism",
             "none",
             "Open MPI's single-copy mechanism needs ptrace rights that a container does not have",
@@ -119,32 +151,35 @@ def _tuning(cards: CardSet, container: str, *, pytorch: bool, own_shared_memory:
         )
 
 
-def _efa(container: str) -> Iterator[Addition]:
-    for device in EFA_DEVICES:
+def _efa(around: Circumstances) -> Iterator[Addition]:
+    for device in () if around.privileged else EFA_DEVICES:
         yield Addition(
-            ("containerDefinitions", Item(container), "linuxParameters", "devices"),
+            ("containerDefinitions", Item(around.container), "linuxParameters", "devices"),
             {"hostPath": device, "containerPath": device, "permissions": ["read", "write", "mknod"]},
             "ECS does not model EFA: the container sees an adapter only through its device",
             listed=True,
         )
-    yield Addition(
-        ("containerDefinitions", Item(container), "ulimits"),
-        {"name": "memlock", "softLimit": -1, "hardLimit": -1},
-        "EFA registers pinned memory",
-        listed=True,
-    )
+    yield _memlock(around.container, "EFA registers pinned memory")
+    needed = scaleout.needed(around.synapseai) if around.synapseai is not None else {}
+    for name, (value, why) in needed.items():
+        yield _variable(around.container, name, value, why, must=False)
 
 
-def _tokens(cards: CardSet, container: str, port_base: int) -> Iterator[Addition]:
-    for card, port in cards.tokens(port_base).items():
+def _tokens(cards: CardSet, around: Circumstances) -> Iterator[Addition]:
+    for card, port in cards.tokens(around.port_base).items():
         yield Addition(
-            ("containerDefinitions", Item(container), "portMappings"),
+            ("containerDefinitions", Item(around.container), "portMappings"),
             {"containerPort": port, "hostPort": port, "protocol": "tcp"},
             f"host port {port} stands for card {card}: ECS gives a host port of an instance to one task only,"
-            " so no two tasks get this card",
+            " so no two tasks, not even two of this service, get this card",
             must=True,
             listed=True,
         )
+
+
+def _memlock(container: str, why: str) -> Addition:
+    path = ("containerDefinitions", Item(container), "ulimits")
+    return Addition(path, {"name": "memlock", "softLimit": -1, "hardLimit": -1}, why, listed=True)
 
 
 def _variable(container: str, name: str, value: str, why: str, *, must: bool) -> Addition:
