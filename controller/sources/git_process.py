@@ -145,18 +145,7 @@ class Git:
     ) -> Said:
         options = [part for setting in (*_CONFIG, *config) for part in ("-c", setting)]
         command = ("git", f"--git-dir={self.directory}", *options, *arguments)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=dict(environment),
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            advice = "install git, which reads git sources"
-            raise ControllerError("there is no git program", reason=Reason.NOT_CONFIGURED, advice=advice) from error
+        process = await _started(command, environment)
         try:
             async with asyncio.timeout(timeout):
                 async with asyncio.TaskGroup() as group:
@@ -182,6 +171,38 @@ class Git:
             said = said.replace(secret, "••••")
         said = re.sub(r"(?<=://)[^/\s@]*@", "", said)
         return "\n".join(escaped(line) for line in said.splitlines())
+
+
+async def _started(command: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Start a program in a process group of its own.
+
+    asyncio, cancelled while it starts a program, kills that one and not what it has started by then. So the start is
+    always seen through.
+
+    Raises:
+        ControllerError: there is no such program, or it cannot be started.
+    """
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        if starting.exception() is None:
+            await _end(starting.result())
+        raise
+    except OSError as error:
+        message = f"git cannot be started: {error.strerror or error}"
+        advice = "install git, which reads git sources"
+        raise ControllerError(message, reason=Reason.NOT_CONFIGURED, advice=advice) from error
 
 
 async def _feed(process: asyncio.subprocess.Process, content: bytes) -> None:
