@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from controller.core.diagnostics import Diagnostic
+from controller.core.gaudi.collisions import between
 from controller.core.parse import parse
 from controller.core.policy import check
 from controller.core.prune import SourceHealth
@@ -48,12 +49,17 @@ def desire(files: Mapping[str, bytes], settings: Settings, problems: Iterable[Di
     invalid: dict[Key, tuple[Diagnostic, ...]] = dict.fromkeys(parsed.broken, ())
     for workload in parsed.workloads:
         rendering = render(workload, settings)
-        findings = rendering.diagnostics if rendering.rendered is None else check(rendering.rendered)
+        findings = rendering.diagnostics if rendering.rendered is None else check(rendering.rendered, settings)
         diagnostics.extend(findings)
         if rendering.rendered is None or any(finding.is_error for finding in findings):
             invalid[workload.key] = findings
         else:
             rendered[workload.key] = rendering.rendered
+    for key, finding in between(tuple(rendered.values()), port_base=settings.port_base):
+        diagnostics.append(finding)
+        if finding.is_error:
+            rendered.pop(key, None)
+            invalid[key] = (*invalid.get(key, ()), finding)
     return Desired(
         rendered=rendered,
         diagnostics=tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.at)),

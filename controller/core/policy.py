@@ -16,19 +16,17 @@ from controller.core.fields.kinds import Keyed
 from controller.core.fields.service import is_daemon
 from controller.core.gaudi import rules as gaudi_rules
 from controller.core.gaudi.cards import DL1_INSTANCE_TYPE
+from controller.core.gaudi.demand import DL1_CPU_UNITS, DL1_MEMORY_MIB
 from controller.core.normalize import item_key
 from controller.core.ownership import FOREIGN_STACK, PREFIX
 from controller.core.path import Item, Path
+from controller.core.placeholders import placeholders
 from controller.core.placement import MAX_LENGTH, ExpressionError, Facts, evaluate, parse
 from controller.core.redact import SECRET_NAME
-from controller.core.render import Rendered
+from controller.core.render import Rendered, Settings
 from controller.core.rollout import Percentages
 from controller.core.spec import Isolation
 
-DL1_CPU_UNITS: Final = 98_304
-"""96 vCPU of 1024 units each. Source: ecs-agent getCpu, EC2 user guide."""
-DL1_MEMORY_MIB: Final = 786_432
-"""Physical memory; ECS registers less, so a task that asks for as much is never placed."""
 MOST_CONTAINERS: Final = 10
 MOST_CONSTRAINTS: Final = 10
 MOST_TAGS: Final = 50
@@ -37,10 +35,10 @@ MOST_TAGS: Final = 50
 Rule: TypeAlias = Callable[[Rendered], Iterator[Diagnostic]]
 
 
-def check(rendered: Rendered) -> tuple[Diagnostic, ...]:
-    """Every finding about one workload, in the order of the file."""
-    findings = (finding for rule in RULES for finding in rule(rendered))
-    return tuple(sorted(findings, key=lambda finding: finding.at))
+def check(rendered: Rendered, settings: Settings) -> tuple[Diagnostic, ...]:
+    """Every finding about one workload, in the order of the file. `settings` are those that it was rendered with."""
+    findings = [finding for rule in RULES for finding in rule(rendered)]
+    return tuple(sorted((*findings, *gaudi(rendered, settings)), key=lambda finding: finding.at))
 
 
 def _finding(
@@ -241,9 +239,10 @@ def instance_size(rendered: Rendered) -> Iterator[Diagnostic]:
             yield _finding(rendered, (*path, "resourceRequirements"), message, hint=hint)
 
 
-def gaudi(rendered: Rendered) -> Iterator[Diagnostic]:
+def gaudi(rendered: Rendered, settings: Settings) -> Iterator[Diagnostic]:
     """Everything that `core.gaudi` knows about a task with cards."""
-    task = gaudi_rules.Task(rendered.register, rendered.workload.document.spec.gaudi)
+    spec = rendered.workload.document.spec
+    task = gaudi_rules.Task(rendered.register, rendered.create, spec.gaudi, settings.port_base)
     for one in gaudi_rules.check(task):
         yield _finding(rendered, one.path, one.message, code=one.code, hint=one.hint, severity=one.severity)
 

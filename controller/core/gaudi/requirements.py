@@ -87,7 +87,7 @@ def requirements(gaudi: Gaudi, around: Circumstances) -> Iterator[Addition]:
         yield from _tuning(where, around)
     if gaudi.efa:
         yield from _efa(around)
-    if gaudi.isolation is Isolation.HOST_PORTS:
+    if gaudi.isolation is Isolation.HOST_PORTS and where is not Situation.SMOKE:
         yield from _tokens(cards, around)
 
 

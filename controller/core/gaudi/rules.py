@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from controller.core.fields.service import is_daemon
 from controller.core.fields.spelling import memory_mib
-from controller.core.gaudi import environment, visibility
-from controller.core.gaudi.cards import CardSet
+from controller.core.gaudi import environment, ports, visibility
+from controller.core.gaudi.cards import DEFAULT_PORT_BASE, CardSet
+from controller.core.gaudi.demand import apart, demand_of
 from controller.core.gaudi.finding import Finding, warning
 from controller.core.gaudi.image import understand
 from controller.core.gaudi.version import Version
@@ -28,7 +30,9 @@ class Task:
     """One workload as the rules see it."""
 
     register: Mapping[str, Any]
+    create: Mapping[str, Any]
     gaudi: Gaudi | None = None
+    port_base: int = DEFAULT_PORT_BASE
 
     @property
     def containers(self) -> list[Mapping[str, Any]]:
@@ -61,8 +65,30 @@ def check(task: Task) -> Iterator[Finding]:
             yield from environment.names(container)
     if holders:
         yield from _memory(task)
+        yield from ports.check(task.register, (cards for _, cards in visibility.sets(task.register)), task.port_base)
+        yield from _replicas(task)
     if efa:
         yield from _between_instances(task)
+
+
+def _replicas(task: Task) -> Iterator[Finding]:
+    """All tasks of a service share one task definition, so two of them on one instance open the same cards.
+
+    Tokens keep them apart. `distinctInstance` keeps running ones apart, but it looks at the desired status only, so a
+    new task may come while the old one still holds its cards. Source: ECS developer guide, distinctInstance.
+    """
+    demand = demand_of(task.register, task.create.get("placementConstraints", ()))
+    if not demand.cards or ports.guarded(demand, task.port_base) or demand.distinct or is_daemon(task.create):
+        return
+    if apart(demand, demand) is None:
+        message = (
+            "two tasks of this service fit on one instance and open the same cards there; the later one dies of"
+            " `synStatus=20 [Device already acquired]`, in a rollout too"
+        )
+        hint = (
+            "use gaudi.isolation: hostPorts, a distinctInstance constraint, or more than half of the instance's memory"
+        )
+        yield warning(("service", "placementConstraints"), message, hint)
 
 
 def _memory(task: Task) -> Iterator[Finding]:
