@@ -32,6 +32,8 @@ class Reason(StrEnum):
     DEPENDENCY_NOT_READY = "DependencyNotReady"
     DELETE_HELD = "DeleteHeld"
     ROLLED_BACK = "RolledBack"
+    AUTOSCALED = "Autoscaled"
+    TOO_MANY_ROLLOUTS = "TooManyRollouts"
     # Health
     HEALTHY = "Healthy"
     PROGRESSING = "Progressing"
@@ -47,6 +49,7 @@ class Reason(StrEnum):
     CONFLICT = "Conflict"
     ACCESS_DENIED = "AccessDenied"
     NO_CREDENTIALS = "NoCredentials"
+    WRONG_ACCOUNT = "WrongAccount"
     NOT_CONFIGURED = "NotConfigured"
     CLUSTER_NOT_FOUND = "ClusterNotFound"
     LIMIT_EXCEEDED = "LimitExceeded"
@@ -58,6 +61,7 @@ class Reason(StrEnum):
     SOURCE_UNVERIFIED = "SourceUnverified"
     SOURCE_REWOUND = "SourceRewound"
     # Ourselves
+    LEASE_LOST = "LeaseLost"
     USAGE = "Usage"
     INTERRUPTED = "Interrupted"
     INTERNAL = "Internal"
