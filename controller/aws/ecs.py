@@ -7,8 +7,9 @@ the tree in `controller.errors`. Neighbours: `api` (how a call is made), `revisi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import aclosing, nullcontext
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -16,7 +17,9 @@ from controller.aws.api import Api, ApiError
 from controller.aws.client import is_read
 from controller.aws.errors import classify
 from controller.aws.revisions import KnownRevisions
-from controller.core.live import LiveService, Revision, Rollout
+from controller.aws.scaling import Scaling
+from controller.aws.uses import Uses
+from controller.core.live import LiveService, Revision, Rollout, ScalableTarget
 from controller.errors import Transient
 from controller.reasons import Reason
 
@@ -33,16 +36,23 @@ HISTORY: Final = 100
 REVISIONS_BATCH: Final = 20
 """Revisions per DescribeServiceRevisions. Source: ECS API."""
 CANDIDATES: Final = 20
-"""How many ACTIVE revisions of a family, newest first, are looked at for equal content before a new one is made."""
+"""How many ACTIVE revisions of a family, newest first, are looked at for equal content before a new one is made: to read
+more would cost more of the account's throttle than to register one."""
+
+
+MOST_REVISIONS: Final = 1000
+"""ACTIVE revisions of a family that are listed at all; each hundred is a call."""
 
 
 class EcsReader:
-    """Reads one account and region."""
+    """Reads one account and region. Without `scaling` nobody is asked who else moves the counts."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, scaling: Scaling | None = None) -> None:
         self._api = api
+        self._scaling = scaling
         self._revisions = KnownRevisions()
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._uses = Uses(self._call)
 
     async def services(self, cluster: str, names: Iterable[str]) -> dict[str, LiveService]:
         """The named services as ECS knows them, INACTIVE ones included; what it calls MISSING is left out."""
@@ -85,6 +95,39 @@ class EcsReader:
         known = await self.revisions(arns)
         return tuple(known[arn] for arn in arns)
 
+    async def older(self, family: str, wanted: Callable[[Revision], bool]) -> Revision | None:
+        """The newest ACTIVE revision of a family that is wanted, among those behind the `candidates`.
+
+        Reads one after the other until it is found: for content that is known to have been registered before.
+        """
+        arns = (await self.family(family))[CANDIDATES:]
+        for start in range(0, len(arns), CANDIDATES):
+            batch = arns[start : start + CANDIDATES]
+            known = await self.revisions(batch)
+            found = next((known[arn] for arn in batch if wanted(known[arn])), None)
+            if found is not None:
+                return found
+        return None
+
+    async def family(self, family: str) -> tuple[str, ...]:
+        """ARNs of the ACTIVE revisions of a family, newest first; at most the newest 1000."""
+        params = {"familyPrefix": family, "status": "ACTIVE", "sort": "DESC", "maxResults": LIST_PAGE}
+        arns: list[str] = []
+        async with aclosing(self._pages("ListTaskDefinitions", params, "taskDefinitionArns")) as found:
+            async for arn in found:
+                arns.append(arn)
+                if len(arns) == MOST_REVISIONS:
+                    break
+        return tuple(arns)
+
+    async def in_use(self, family: str) -> frozenset[str]:
+        """ARNs of the revisions that any service or, of this family, any task of the account and region uses."""
+        return await self._uses.of(family)
+
+    async def scalable_targets(self, cluster: str, names: Iterable[str]) -> dict[str, ScalableTarget]:
+        """Name → scalable target of the services of a cluster (by its name) that have one."""
+        return await self._scaling.scalable_targets(cluster, names) if self._scaling is not None else {}
+
     async def rollout(self, cluster: str, service: str, task_definition: str) -> Rollout | None:
         """The newest service deployment that tried to bring out this task definition revision.
 
@@ -121,7 +164,7 @@ class EcsReader:
             raise Transient(message, reason=Reason.SERVER_ERROR)
         return [LiveService(service) for service in found]
 
-    async def _pages(self, operation: str, params: Mapping[str, Any], member: str) -> AsyncIterator[str]:
+    async def _pages(self, operation: str, params: Mapping[str, Any], member: str) -> AsyncGenerator[str, None]:
         token: str | None = None
         while True:
             page = await self._call(operation, {**params, **({"nextToken": token} if token else {})})
@@ -143,8 +186,8 @@ class EcsReader:
 class EcsGateway(EcsReader):
     """Reads and writes one account and region. A write is sent once; a lost answer is `Ambiguous`."""
 
-    def __init__(self, api: Api) -> None:
-        super().__init__(api)
+    def __init__(self, api: Api, scaling: Scaling | None = None) -> None:
+        super().__init__(api, scaling)
         self._families: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """A lock for each family that is being registered right now."""
 
@@ -155,6 +198,10 @@ class EcsGateway(EcsReader):
             revision = _revision(await self._call("RegisterTaskDefinition", request))
         self._revisions.put(revision.arn, revision, asyncio.get_running_loop().time())
         return revision
+
+    async def deregister(self, revision: str) -> None:
+        """Retire a revision, `family:number`: what runs goes on, nothing new may use it."""
+        await self._call("DeregisterTaskDefinition", {"taskDefinition": revision})
 
     async def create(self, request: Mapping[str, Any]) -> LiveService:
         """Create a service; the same clientToken and request answer the same service."""
@@ -173,6 +220,10 @@ class EcsGateway(EcsReader):
         """Set tags; others stay."""
         tags = [{"key": key, "value": value} for key, value in put.items()]
         await self._call("TagResource", {"resourceArn": arn, "tags": tags})
+        now = asyncio.get_running_loop().time()
+        known = self._revisions.get(arn, now)
+        if known is not None:
+            self._revisions.put(arn, replace(known, tags={**known.tags, **put}), now)
 
     async def untag(self, arn: str, keys: Sequence[str]) -> None:
         """Take tags away."""

@@ -1,62 +1,41 @@
 """A rendered workload against what is live: the changes, in the user's words.
 
-A change names its field by key, shows both values (secrets masked), the line of the spec that asks for it, and what
-making it true does to the running service. What `reconcile.ignore` covers is counted and keeps its live value in
-everything that is sent. Neighbours: `diff` finds the differences, `plan` turns this into steps.
+A change names its field by key, shows both values (secrets masked), the line of the spec that asks for it, what making
+it true does to the running service, and who has moved: the spec, somebody live, or both. What `reconcile.ignore` covers
+is counted and keeps its live value in everything that is sent. Neighbours: `diff` finds the differences, `applied`
+remembers what was asked for before, `update` says what is sent, `plan` turns this into steps.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from controller.core.diagnostics import Span
+from controller.core.applied import Applied, Cause, value_hash
+from controller.core.causes import Causes, all_live, revision_causes, service_causes
+from controller.core.changes import Change, change
 from controller.core.diff import Difference, diff
 from controller.core.fields.service import (
     OUTPUT_ONLY,
     SERVICE_MEMBERS,
     TASK_DEFINITION_OUTPUT_ONLY,
+    WRITE_ONLY,
     Answered,
     Effect,
     Sent,
+    is_daemon,
 )
 from controller.core.ignore import covers, keep_live
 from controller.core.live import LiveService, Observation, Revision
-from controller.core.normalize import Items, Normal, NotManaged, Unknown, digest, normalize
-from controller.core.ownership import BOOKKEEPING, GENERATION, LABELS
+from controller.core.normalize import Canonical, Normal, Unknown, digest, normalize
+from controller.core.ownership import PREFIX
 from controller.core.path import Item, Path, show
 from controller.core.redact import redact
 from controller.core.render import Rendered
+from controller.core.service_tags import TagChanges, bookkeeping_differences, tag_changes
+from controller.core.update import update_members
 
 TASK_DEFINITION = "RegisterTaskDefinitionRequest"
 SERVICE = "CreateServiceRequest"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One field that is not what the spec asks for, as it may be shown. None is absent."""
-
-    path: Path
-    live: Any
-    spec: Any
-    origin: Span
-    effect: str
-    by: str | None = None
-
-    @property
-    def field(self) -> str:
-        """The path as text."""
-        return show(self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class TagChanges:
-    """Tags of the service to set and to take away."""
-
-    put: dict[str, str]
-    remove: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.put or self.remove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +50,7 @@ class Comparison:
     digest: str
     """Name of the content of `register`."""
     task_definition_differs: bool
+    """Whether the revision in use has other content, or may not be used again."""
     update: dict[str, Any]
     """Members for UpdateService, without taskDefinition."""
     replaces: tuple[str, ...]
@@ -102,41 +82,55 @@ def service_members(live: LiveService) -> dict[str, Any]:
     return members
 
 
-def compare(rendered: Rendered, live: LiveService, observation: Observation) -> Comparison:
-    """Everything in which a live service is not what the workload asks for."""
+def compare(rendered: Rendered, live: LiveService, observation: Observation, *, by: str | None = None) -> Comparison:
+    """Everything in which a live service is not what the workload asks for. `by` is who changed it live, where that was
+    seen."""
     patterns = [rule.path for rule in rendered.workload.document.spec.reconcile.ignore]
-    revision = observation.revision.wire if observation.revision else {}
+    revision = _with_tags(observation.revision)
     found = service_members(live)
 
     register = keep_live(patterns, root="taskDefinition", shape=TASK_DEFINITION, wire=rendered.register, live=revision)
     wanted = keep_live(patterns, root="service", shape=SERVICE, wire=_answered(rendered.service), live=found)
+    wanted, untold = _same_namespace(wanted, found)
 
-    task_definition, live_task_definition = content(register), content(revision)
-    service, live_service = normalize(SERVICE, wanted), normalize(SERVICE, found)
-    in_task_definition = diff(task_definition.members, live_task_definition.members, ("taskDefinition",))
-    in_service = diff(service.members, live_service.members, ("service",))
-    tags = _tags(rendered, live, patterns)
+    live_task_definition, live_service = content(revision), normalize(SERVICE, found)
+    task_definition = content(register).members if patterns else rendered.canonical.task_definition
+    service = normalize(SERVICE, wanted).members if patterns or untold else _comparable(rendered)
+    in_task_definition = (
+        *diff(task_definition, live_task_definition.members, ("taskDefinition",)),
+        *_retired(observation.revision),
+    )
+    in_service = diff(service, live_service.members, ("service",))
+    tags = tag_changes(rendered, live, patterns)
 
     differing = {str(difference.path[1]) for difference in in_service}
-    unseen = _write_only(rendered) if live.ownership.digest != rendered.digest else {}
-    update = {name: wanted.get(name, SERVICE_MEMBERS[name].cleared) for name in sorted(differing)} | unseen
+    record = Applied.of(live.tags)
+    same_spec = live.ownership.digest == rendered.digest
+    update = update_members(differing, wanted, found) | _unseen(rendered, record, same_spec=same_spec)
+    if "launchType" in differing and _by_providers(found):
+        differing.remove("launchType")
+        update |= {"capacityProviderStrategy": []}
     replaces = tuple(sorted(name for name in differing if SERVICE_MEMBERS[name].sent is Sent.NEVER))
-    tasks = live.desired
+    in_tags = _tag_differences(rendered, live, observation.revision, tags, patterns)
+    if not (in_task_definition or in_service or in_tags):
+        in_tags = _bookkeeping(rendered, live)
+
+    causes: Causes = all_live
+    if not same_spec:
+        causes = _causes(rendered, observation, record, patterns=patterns, revision=revision, found=found)
+    differences = (*in_task_definition, *in_service, *in_tags)
+    changes = (
+        change(rendered, one, effect=_effect(one.path, replaces), tasks=live.desired, cause=causes(one.path))
+        for one in differences
+    )
     return Comparison(
-        changes=(
-            *(_change(rendered, difference, Effect.NEW_REVISION, tasks) for difference in in_task_definition),
-            *(
-                _change(rendered, difference, SERVICE_MEMBERS[str(difference.path[1])].effect, tasks)
-                for difference in in_service
-            ),
-            *_tag_changes(rendered, live, tags, other=bool(in_task_definition or in_service)),
-        ),
+        changes=tuple(replace(one, by=by) if by and one.cause in (Cause.LIVE, Cause.BOTH) else one for one in changes),
         ignored=_ignored(patterns, rendered, revision, found),
-        unknown=(*_at("taskDefinition", live_task_definition), *_at("service", live_service)),
+        unknown=(*_at("taskDefinition", live_task_definition), *_at("service", live_service), *untold),
         register=register,
-        digest=digest(dict(task_definition.members)),
+        digest=digest(task_definition) if patterns else rendered.canonical.digest,
         task_definition_differs=bool(in_task_definition),
-        update={name: value for name, value in update.items() if name not in replaces},
+        update={name: value for name, value in update.items() if SERVICE_MEMBERS[name].sent is not Sent.NEVER},
         replaces=replaces,
         tags=tags,
     )
@@ -146,13 +140,107 @@ def _answered(service: Mapping[str, Any]) -> dict[str, Any]:
     return {n: value for n, value in service.items() if SERVICE_MEMBERS[n].answered is not Answered.NOWHERE}
 
 
-def _write_only(rendered: Rendered) -> dict[str, Any]:
-    """Declared members that ECS never answers: sent again whenever the spec has changed since it was last applied."""
-    return {
-        name: value
-        for name, value in rendered.service.items()
-        if SERVICE_MEMBERS[name].sent is Sent.UPDATE and SERVICE_MEMBERS[name].answered is Answered.NOWHERE
-    }
+def _comparable(rendered: Rendered) -> dict[str, Canonical]:
+    members = rendered.canonical.service
+    return {n: value for n, value in members.items() if SERVICE_MEMBERS[n].answered is not Answered.NOWHERE}
+
+
+def _unseen(rendered: Rendered, record: Applied, *, same_spec: bool) -> dict[str, Any]:
+    """Members that ECS never answers: sent where they are not what was applied last, taken away where they were
+    applied and are declared no more. Without a record, the digest tells whether anything of the spec has moved."""
+    update: dict[str, Any] = {}
+    for name in WRITE_ONLY:
+        before = record.value(name)
+        if name in rendered.service:
+            now = value_hash(rendered.canonical.service.get(name))
+            known = same_spec if record.members is None else before == now
+            update |= {} if known else {name: rendered.service[name]}
+        elif before is not None:
+            update[name] = SERVICE_MEMBERS[name].cleared
+    return update
+
+
+def _by_providers(found: Mapping[str, Any]) -> bool:
+    """Whether a service runs by capacity providers: an empty strategy brings it back to a launch type, no new service
+    is needed for that. Source: API model, UpdateService `capacityProviderStrategy`."""
+    return not found.get("launchType") and bool(found.get("capacityProviderStrategy"))
+
+
+def _same_namespace(wanted: dict[str, Any], found: Mapping[str, Any]) -> tuple[dict[str, Any], list[Unknown]]:
+    """A Service Connect namespace of which one side says the name and the other the ARN: only Cloud Map could tell
+    whether they are one, so it is shown and not compared. ECS has answered either. Source: ecspresso #745, #759."""
+    configurations = [side.get("serviceConnectConfiguration") or {} for side in (wanted, found)]
+    ours, theirs = (str(one.get("namespace") or "") for one in configurations)
+    if not ours or not theirs or ours.startswith("arn:") == theirs.startswith("arn:"):
+        return wanted, []
+    path: Path = ("service", "serviceConnectConfiguration", "namespace")
+    adjusted = {**configurations[0], "namespace": theirs}
+    return {**wanted, "serviceConnectConfiguration": adjusted}, [Unknown(path, theirs, "is a name here, an ARN there")]
+
+
+def _with_tags(revision: Revision | None) -> Mapping[str, Any]:
+    if revision is None:
+        return {}
+    tags = [{"key": key, "value": value} for key, value in revision.tags.items() if not key.startswith("aws:")]
+    return {**revision.wire, "tags": tags}
+
+
+def _retired(revision: Revision | None) -> tuple[Difference, ...]:
+    """A revision that was deregistered under the service: what runs goes on, but ECS deploys it never again."""
+    if revision is None or revision.active:
+        return ()
+    return (Difference(("taskDefinition", "status"), live=str(revision.wire.get("status")), spec="ACTIVE"),)
+
+
+def _effect(path: Path, replaces: Collection[str]) -> Effect:
+    root, name = str(path[0]), path[1]
+    if name == "tags":
+        return Effect.NO_RESTART
+    if root == "taskDefinition":
+        return Effect.NEW_REVISION
+    if name == "launchType" and name not in replaces:
+        return Effect.FORCED_DEPLOYMENT
+    return SERVICE_MEMBERS[str(name)].effect
+
+
+def _causes(
+    rendered: Rendered,
+    observation: Observation,
+    record: Applied,
+    *,
+    patterns: list[str],
+    revision: Mapping[str, Any],
+    found: Mapping[str, Any],
+) -> Causes:
+    """Who has moved, with what is ignored out of the way: on the live side it counts as the spec says it."""
+    live_revision = keep_live(
+        patterns, root="taskDefinition", shape=TASK_DEFINITION, wire=revision, live=rendered.register
+    )
+    live_service = keep_live(patterns, root="service", shape=SERVICE, wire=found, live=rendered.service)
+    of_service = service_causes(
+        rendered.canonical.service, normalize(SERVICE, live_service).members, record, daemon=is_daemon(rendered.create)
+    )
+    of_revision = revision_causes(
+        rendered.canonical.task_definition,
+        content(live_revision).members,
+        (content(one.wire).members for one in observation.candidates),
+        record,
+    )
+
+    def cause(path: Path) -> Cause:
+        match path:
+            case (_, "tags", *_):
+                return Cause.UNKNOWN
+            case ("taskDefinition", "status"):
+                return Cause.LIVE
+            case ("taskDefinition", *below):
+                return of_revision(tuple(below))
+            case (_, *below):
+                return of_service(tuple(below))
+            case _:
+                return Cause.UNKNOWN
+
+    return cause
 
 
 def _ignored(patterns: list[str], rendered: Rendered, revision: Mapping[str, Any], found: Mapping[str, Any]) -> int:
@@ -160,8 +248,8 @@ def _ignored(patterns: list[str], rendered: Rendered, revision: Mapping[str, Any
     if not patterns:
         return 0
     differences = (
-        *diff(content(rendered.register).members, content(revision).members, ("taskDefinition",)),
-        *diff(normalize(SERVICE, _answered(rendered.service)).members, normalize(SERVICE, found).members, ("service",)),
+        *diff(rendered.canonical.task_definition, content(revision).members, ("taskDefinition",)),
+        *diff(_comparable(rendered), normalize(SERVICE, found).members, ("service",)),
     )
     return sum(any(covers(pattern, difference.path) for pattern in patterns) for difference in differences)
 
@@ -176,88 +264,37 @@ def _at(root: str, normal: Normal) -> list[Unknown]:
 # ------------------------------------------------------------------------------------------------------------------
 
 
-def _tags(rendered: Rendered, live: LiveService, patterns: list[str]) -> TagChanges:
-    """Our own keys only: what others have tagged stays. Bookkeeping follows the service, so `plan` adds it last."""
-    wanted = {
+def revision_tags(rendered: Rendered, revision: Revision, patterns: list[str]) -> dict[str, str]:
+    """Declared tags of the task definition that a revision does not carry as declared; those of others stay. Our own
+    mark says who has registered it: it is never put on later."""
+    declared = {str(tag["key"]): str(tag.get("value", "")) for tag in rendered.register.get("tags", ())}
+    return {
         key: value
-        for key, value in rendered.tags.items()
-        if key not in BOOKKEEPING and not any(covers(pattern, ("service", "tags", Item(key))) for pattern in patterns)
+        for key, value in declared.items()
+        if not key.startswith(PREFIX)
+        and revision.tags.get(key) != value
+        and not any(covers(pattern, ("taskDefinition", "tags", Item(key))) for pattern in patterns)
     }
-    return TagChanges(
-        put={key: value for key, value in wanted.items() if live.tags.get(key) != value},
-        remove=tuple(sorted(key for key in live.tags if key.startswith(LABELS) and key not in rendered.tags)),
-    )
 
 
-def _tag_changes(rendered: Rendered, live: LiveService, tags: TagChanges, *, other: bool) -> list[Change]:
-    differences = [
+def _tag_differences(
+    rendered: Rendered, live: LiveService, revision: Revision | None, tags: TagChanges, patterns: list[str]
+) -> list[Difference]:
+    of_service = [
         Difference(("service", "tags", Item(key)), live=live.tags.get(key), spec=tags.put.get(key))
         for key in sorted({*tags.put, *tags.remove})
     ]
-    if not differences and not other:
-        differences = [
-            Difference(("service", "tags", Item(key)), live=live.tags.get(key), spec=rendered.tags.get(key))
-            for key in bookkeeping_differences(rendered, live)
-        ]
-    return [_change(rendered, difference, Effect.NO_RESTART, live.desired) for difference in differences]
+    if revision is None:
+        return of_service
+    of_revision = [
+        Difference(("taskDefinition", "tags", Item(key)), live=revision.tags.get(key), spec=value)
+        for key, value in sorted(revision_tags(rendered, revision, patterns).items())
+    ]
+    return [*of_revision, *of_service]
 
 
-def bookkeeping_differences(rendered: Rendered, live: LiveService) -> tuple[str, ...]:
-    """Bookkeeping tags that are not as they should be after the workload was applied; the generation only counts on."""
-    return tuple(sorted(key for key in BOOKKEEPING - {GENERATION} if live.tags.get(key) != rendered.tags.get(key)))
-
-
-# Changes
-# ---------------------------------------------------------------------------------------------------------------
-
-
-def _change(rendered: Rendered, difference: Difference, effect: Effect, tasks: int) -> Change:
-    path = difference.path
-    name = _telling_name(path)
-    return Change(
-        path=path,
-        live=redact(_shown(difference.live), name=name),
-        spec=redact(_shown(difference.spec), name=name),
-        origin=origin(rendered, path),
-        effect=_effect(effect, tasks),
-    )
-
-
-def _telling_name(path: Path) -> str:
-    """The last name on a path, by which a value announces that it is a secret. References to secrets are no secrets."""
-    if "secrets" in path or "secretOptions" in path:
-        return ""
-    return next(
-        (part.key if isinstance(part, Item) else part for part in reversed(path) if not isinstance(part, int)), ""
-    )
-
-
-def origin(rendered: Rendered, path: Path) -> Span:
-    """The place in the spec that a value comes from: where it is written, else what made the renderer add it."""
-    for reason in rendered.reasons:
-        if path[: len(reason.path)] == reason.path:
-            return rendered.workload.origin(reason.origin)
-    if path == ("service", "desiredCount"):
-        return rendered.workload.origin(("spec", "replicas"))
-    return rendered.workload.origin(("spec", *path))
-
-
-def _effect(effect: Effect, tasks: int) -> str:
-    match effect:
-        case Effect.NEW_REVISION | Effect.NEW_DEPLOYMENT:
-            return f"{effect}, rolls {tasks} task{'' if tasks == 1 else 's'}"
-        case Effect.NO_RESTART | Effect.NEXT_DEPLOYMENT | Effect.REPLACES:
-            return str(effect)
-
-
-def _shown(value: Any) -> Any:
-    """A canonical value as JSON."""
-    match value:
-        case Items(by_key):
-            return {key: _shown(member) for key, member in by_key.items()}
-        case dict():
-            return {key: _shown(member) for key, member in value.items() if not isinstance(member, NotManaged)}
-        case tuple():
-            return [_shown(member) for member in value]
-        case _:
-            return value
+def _bookkeeping(rendered: Rendered, live: LiveService) -> list[Difference]:
+    return [
+        Difference(("service", "tags", Item(key)), live=live.tags.get(key), spec=rendered.tags.get(key))
+        for key in bookkeeping_differences(rendered, live)
+    ]

@@ -161,6 +161,23 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalableTarget:
+    """What Application Auto Scaling may make of a service's count. Source: its API, ScalableTarget."""
+
+    minimum: int
+    maximum: int
+    suspended: bool = False
+    """Whether all of its scaling is suspended, so that it moves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownScaling:
+    """Application Auto Scaling could not be asked, and why."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that is known of one key at one moment."""
 
@@ -172,5 +189,10 @@ class Observation:
     """Other ACTIVE revisions of the wanted family, newest first, as far as they were looked at."""
     rollout: Rollout | None = None
     """The last service deployment, looked up only where the answer matters."""
+    scaling: ScalableTarget | UnknownScaling | None = None
+    """Who else moves the count, asked only where it is not the wanted one; None is nobody, as far as was asked."""
+    superfluous: tuple[int, ...] = ()
+    """Numbers of the family's revisions that may be retired (`reconcile.keepRevisions`), oldest first, looked up only
+    when a revision has just been brought out."""
     previous: str | None = None
     """Mark of the INACTIVE incarnation before this one, where ECS still tells."""

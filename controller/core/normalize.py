@@ -66,10 +66,11 @@ Canonical: TypeAlias = str | int | float | bool | tuple[Any, ...] | dict[str, An
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A member that the table does not know, with its value as ECS gave it."""
+    """A live value that is shown and not compared, as ECS gave it, and why: most often a member without a row."""
 
     path: Path
     value: Any
+    why: str = "is new to this controller"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from typing import Final
 
 from controller.core.live import LiveService
 from controller.core.ownership import PREFIX
-from controller.core.plan import DRAINING_POLL, DeleteService, Drift, Hold, Plan, ScaleToZero, Step, TagService
+from controller.core.plan import DRAINING_POLL, DeleteService, Drift, Hold, Plan, Step, TagService
+from controller.core.steps import deletion
 from controller.core.workload import Key
 from controller.reasons import Reason
 
@@ -101,15 +102,6 @@ def plan_orphan(key: Key, live: LiveService, *, source: SourceHealth, now: datet
     if live.ownership.orphan_on_delete:
         return Plan(key, Drift.ORPHANED, steps=(letting_go(key, live),))
     return Plan(key, Drift.ORPHANED, steps=deletion(key, live))
-
-
-def deletion(key: Key, live: LiveService) -> tuple[Step, ...]:
-    """Scale down, then delete: ECS refuses to delete a service that is scaled above zero, and so the tasks get their
-    stop signal from a living service.
-    """
-    delete = DeleteService(key)
-    daemon = live.wire.get("schedulingStrategy") == "DAEMON"
-    return (delete,) if live.desired == 0 or daemon else (ScaleToZero(key), delete)
 
 
 def letting_go(key: Key, live: LiveService) -> Step:

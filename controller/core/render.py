@@ -8,10 +8,11 @@ refuse), `plan` (what of it to send).
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from controller.core.applied import HISTORY, KEYS, MEMBERS, history_tag, keys_tag, members_tag, revision_hash
 from controller.core.diagnostics import Code, Diagnostic, Severity
 from controller.core.draft import GAUDI, Draft, Reason
 from controller.core.gaudi.cards import DEFAULT_PORT_BASE
@@ -20,8 +21,9 @@ from controller.core.gaudi.requirements import Circumstances, requirements
 from controller.core.gaudi.version import Version
 from controller.core.gaudi.visibility import check as visibility
 from controller.core.gaudi.visibility import is_smoke
-from controller.core.normalize import digest, normalize
+from controller.core.normalize import Canonical, digest, normalize
 from controller.core.ownership import DIGEST, GENERATION, LABELS, ON_DELETE, OWNER, SOURCE, SUSPENDED, tag_value
+from controller.core.path import Item
 from controller.core.service_request import service_request
 from controller.core.spec import Gaudi, OnDelete
 from controller.core.workload import Workload
@@ -44,6 +46,25 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class CanonicalForm:
+    """The two requests as they are compared, worked out once for all passes."""
+
+    task_definition: dict[str, Canonical]
+    """Without tags, which are no content of a revision."""
+    digest: str
+    """Name of the content of the task definition."""
+    service: dict[str, Canonical]
+    """Without identity, tags and what is not managed."""
+
+    @classmethod
+    def of(cls, register: Mapping[str, Any], service: Mapping[str, Any]) -> "CanonicalForm":
+        """The canonical forms of a RegisterTaskDefinition and of the managed members of a CreateService."""
+        task_definition = normalize("RegisterTaskDefinitionRequest", {n: v for n, v in register.items() if n != "tags"})
+        members = normalize("CreateServiceRequest", {n: v for n, v in service.items() if n != "tags"}).members
+        return cls(task_definition.members, digest(dict(task_definition.members)), members)
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """A workload as ECS requests."""
 
@@ -58,6 +79,7 @@ class Rendered:
     """Members of `create` that are sent at creation and never compared afterwards."""
     digest: str
     """Name of everything that the spec asks for."""
+    canonical: CanonicalForm
 
     @property
     def family(self) -> str:
@@ -69,6 +91,12 @@ class Rendered:
         """The members of the service that are kept in line: without identity, tags and what is not managed."""
         left_out = IDENTITY | self.unmanaged | {"tags"}
         return {name: value for name, value in self.create.items() if name not in left_out}
+
+    @property
+    def count(self) -> int | None:
+        """The number of tasks that is kept in line; None where it is not managed."""
+        count = self.service.get("desiredCount")
+        return None if count is None else int(count)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -91,10 +119,15 @@ def render(workload: Workload, settings: Settings) -> Rendering:
     _check_target(draft, settings)
     if workload.document.spec.gaudi is not None:
         _add_gaudi(draft, workload.document.spec.gaudi, settings)
+    if workload.document.spec.reconcile.keep_revisions is not None:
+        _mark_revision(draft, settings)
     create, unmanaged = service_request(draft)
     if draft.problems:
         return Rendering(None, tuple(draft.problems))
     tags = {tag["key"]: tag.get("value", "") for tag in workload.service.get("tags", ())}
+    declared = {name: value for name, value in create.items() if name not in IDENTITY | unmanaged}
+    wanted = CanonicalForm.of(draft.register, declared)
+    record = _record(wanted, declared, own_tags=tags)
     tags |= {f"{LABELS}{key}": value for key, value in sorted(workload.document.metadata.labels.items())}
     content = digest(
         {
@@ -103,7 +136,7 @@ def render(workload: Workload, settings: Settings) -> Rendering:
             "unmanaged": tuple(sorted(unmanaged)),
         }
     )
-    tags |= _bookkeeping(workload, settings, content)
+    tags |= _bookkeeping(workload, settings, content) | record
     create["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
     create["clientToken"] = client_token(workload, content, previous=None)
     return Rendering(
@@ -114,6 +147,7 @@ def render(workload: Workload, settings: Settings) -> Rendering:
             reasons=tuple(draft.reasons),
             unmanaged=unmanaged,
             digest=content,
+            canonical=wanted,
         ),
         (),
     )
@@ -141,6 +175,21 @@ def _bookkeeping(workload: Workload, settings: Settings, content: str) -> dict[s
     if workload.document.spec.reconcile.suspend is not None:
         tags[SUSPENDED] = workload.document.spec.reconcile.suspend.until.isoformat()
     return tags
+
+
+def _mark_revision(draft: Draft, settings: Settings) -> None:
+    """A revision that may be retired later must say who has registered it."""
+    draft.register["tags"] = [*draft.register.get("tags", ()), {"key": OWNER, "value": settings.owner}]
+    why = "reconcile.keepRevisions retires only revisions that carry this mark of ours"
+    draft.reason(("taskDefinition", "tags", Item(OWNER)), why, ("spec", "reconcile"))
+
+
+def _record(wanted: CanonicalForm, declared: Iterable[str], *, own_tags: Iterable[str]) -> dict[str, str]:
+    """What is remembered of this spec by tags, in hashes: see `applied`."""
+    members = {name: wanted.service[name] for name in declared if name in wanted.service}
+    keys = keys_tag(own_tags)
+    history = history_tag(revision_hash(wanted.digest))
+    return {MEMBERS: members_tag(members), HISTORY: history, **({KEYS: keys} if keys else {})}
 
 
 def _check_target(draft: Draft, settings: Settings) -> None:

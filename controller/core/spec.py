@@ -182,6 +182,14 @@ class Reconcile(Model):
     """What happens to the service when this spec goes away."""
     depends_on: tuple[Annotated[str, Field(pattern=_WORKLOAD)], ...] = ()
     """Workloads (`cluster/name`) that must be in sync and healthy before this one is changed."""
+    replace: bool = False
+    """Where only a new service can have what the spec asks for (another launch type or scheduling strategy): scale the
+    old one to zero, delete it, wait until it is gone, create it anew. Its tasks are stopped meanwhile."""
+    keep_revisions: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many revisions of the task definition stay registered, the newest among them and the one before it always.
+    Older ones are deregistered when a new one was brought out: only those that this controller has registered while
+    this was set, and never one that a service or a task uses. What only names a revision, as a rule of EventBridge
+    does, cannot be seen. Absent means all stay."""
 
 
 TaskDefinition: TypeAlias = Annotated[dict[str, Any], EcsShape("RegisterTaskDefinitionRequest")]

@@ -13,10 +13,12 @@ from controller.core.live import LiveService
 from controller.core.plan import (
     CreateService,
     DeleteService,
+    DeregisterTaskDefinition,
     EnsureTaskDefinition,
     ScaleToZero,
     Step,
     TagService,
+    TagTaskDefinition,
     UpdateService,
 )
 from controller.errors import ControllerError
@@ -71,6 +73,10 @@ class Act:
                 await self._update(key.name, {"desiredCount": 0})
             case DeleteService(key=key):
                 self.service = await self.ecs.delete(self.cluster, key.name)
+            case TagTaskDefinition(digest=digest, put=put):
+                await self.ecs.tag(self._arn(digest), put)
+            case DeregisterTaskDefinition(family=family, revision=revision):
+                await self.ecs.deregister(f"{family}:{revision}")
             case _:
                 assert_never(step)
 

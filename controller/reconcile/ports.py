@@ -1,13 +1,21 @@
 """What reconciling needs of the world, and nothing more. Bound to real things in `controller.app` only."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from controller.core.live import LiveService, Revision, Rollout
+from controller.core.live import LiveService, Revision, Rollout, ScalableTarget
 
 
-class ReadEcs(Protocol):
+class ScalableTargets(Protocol):
+    """Who else moves the counts of services: Application Auto Scaling, asked only about counts that differ."""
+
+    async def scalable_targets(self, cluster: str, names: Iterable[str]) -> dict[str, ScalableTarget]:
+        """Name → scalable target of the services of a cluster (by its name) that have one."""
+        ...
+
+
+class ReadEcs(ScalableTargets, Protocol):
     """The read side of one account and region. All methods raise members of `controller.errors`' tree."""
 
     async def services(self, cluster: str, names: Iterable[str]) -> dict[str, LiveService]:
@@ -30,6 +38,18 @@ class ReadEcs(Protocol):
         """The newest ACTIVE revisions of a family, newest first."""
         ...
 
+    async def older(self, family: str, wanted: Callable[[Revision], bool]) -> Revision | None:
+        """The newest ACTIVE revision of a family that is wanted, among those behind the `candidates`."""
+        ...
+
+    async def family(self, family: str) -> tuple[str, ...]:
+        """ARNs of the ACTIVE revisions of a family, newest first."""
+        ...
+
+    async def in_use(self, family: str) -> frozenset[str]:
+        """ARNs of the revisions that any service or, of this family, any task of the account and region uses."""
+        ...
+
     async def rollout(self, cluster: str, service: str, task_definition: str) -> Rollout | None:
         """The newest service deployment that tried to bring out this revision."""
         ...
@@ -40,6 +60,10 @@ class Ecs(ReadEcs, Protocol):
 
     async def register(self, request: Mapping[str, Any]) -> Revision:
         """Register a task definition revision."""
+        ...
+
+    async def deregister(self, revision: str) -> None:
+        """Retire a revision, `family:number`."""
         ...
 
     async def create(self, request: Mapping[str, Any]) -> LiveService:

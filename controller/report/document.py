@@ -14,17 +14,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
-from controller.core.compare import Change
+from controller.core.changes import Change
 from controller.core.diagnostics import Diagnostic, Severity, Span
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport
 from controller.core.path import show
 from controller.core.plan import (
     CreateService,
     DeleteService,
+    DeregisterTaskDefinition,
     EnsureTaskDefinition,
     ScaleToZero,
     Step,
     TagService,
+    TagTaskDefinition,
     UpdateService,
 )
 from controller.core.redact import redact
@@ -162,6 +164,7 @@ def _change(change: Change) -> dict[str, Any]:
         "origin": {"file": change.origin.file, "line": change.origin.line},
         "effect": change.effect,
         "by": change.by,
+        "cause": str(change.cause),
     }
 
 
@@ -192,6 +195,10 @@ def _step(step: Step) -> dict[str, Any]:
             return {**action, "service": str(step.key), "put": sorted(step.put), "remove": sorted(step.remove)}
         case ScaleToZero() | DeleteService():
             return {**action, "service": str(step.key)}
+        case TagTaskDefinition():
+            return {**action, "family": step.family, "digest": step.digest, "put": sorted(step.put)}
+        case DeregisterTaskDefinition():
+            return {**action, "family": step.family, "revision": step.revision}
         case _:
             assert_never(step)
 

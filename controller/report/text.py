@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from controller.core.compare import Change
+from controller.core.changes import Change
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport, settled
 from controller.core.path import show
 from controller.core.plan import CreateService, DeleteService, Drift, Hold, ScaleToZero, Step
@@ -184,7 +184,7 @@ def _workload(workload: WorkloadReport, paint: _Paint) -> Iterable[str]:
     yield f"{paint(mark, title)}  {_headline(workload)}".rstrip()
     yield from (f"    {line}" for line in _changes(workload.plan.changes, paint))
     for unknown in workload.plan.unknown:
-        yield paint("dim", f"    {clean(show(unknown.path))} is new to this controller; shown, not compared")
+        yield paint("dim", f"    {clean(show(unknown.path))} {unknown.why}; shown, not compared")
     for hold in workload.plan.holds:
         yield f"    {paint('!', hold.reason)}: {clean(hold.message)}"
 
@@ -217,11 +217,13 @@ def _steps(steps: Sequence[Step]) -> str:
     """What the steps do, in one clause."""
     names = {
         "EnsureTaskDefinition": "new revision",
+        "TagTaskDefinition": "tag the revision",
         "CreateService": "create",
         "UpdateService": "update",
         "TagService": "tag",
         "ScaleToZero": "scale to 0",
         "DeleteService": "delete",
+        "DeregisterTaskDefinition": "retire old revisions",
     }
     told = [names[type(step).__name__] for step in steps]
     return " + ".join(dict.fromkeys(told))

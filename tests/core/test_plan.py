@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from controller.core.applied import MEMBERS
 from controller.core.live import LiveService, Observation, Revision, Rollout
 from controller.core.plan import Drift, EnsureTaskDefinition, Guards, Plan, TagService, UpdateService, plan
 from controller.core.render import Rendered
@@ -175,9 +176,11 @@ def test_what_ecs_rolled_back_is_not_tried_again(status: str) -> None:
     observation = seen(one, live(one, desiredCount=1), candidates=(revision(bad, 2),), rollout=rollout)
     planned = plan(bad, observation, GUARDS)
     assert reasons(planned) == [Reason.ROLLED_BACK]
-    (step,) = planned.steps
+    step, tag = planned.steps
     assert isinstance(step, UpdateService)
     assert step.digest is None, "the count is healed, the revision is left"
+    assert isinstance(tag, TagService)
+    assert set(tag.put) == {MEMBERS}, "what was applied is remembered, but not that all of it was"
     forced = plan(bad, observation, replace(GUARDS, force=True))
     assert not forced.holds
     fixed = rendered(SPEC.replace("bert:1", "bert:3"))
@@ -227,15 +230,37 @@ def test_ignored_fields_are_neither_reported_nor_written() -> None:
     assert {v["name"]: v["value"] for v in variables}["LR"] == "9"
 
 
-def test_members_that_ecs_never_answers_are_sent_when_the_spec_changed() -> None:
-    text = SPEC + "  service: {monitoring: {metricConfigurations: [{metricNames: [a], resolutionSeconds: 20}]}}\n"
-    one = rendered(text)
+MONITORED = SPEC + "  service: {monitoring: {metricConfigurations: [{metricNames: [a], resolutionSeconds: 20}]}}\n"
+
+
+def test_members_that_ecs_never_answers_are_sent_when_they_have_changed() -> None:
+    one = rendered(MONITORED)
     assert plan(one, seen(one), GUARDS).steps == ()
-    before = one.tags | {"dl1.ecs/digest": "before"}
-    update, tag = plan(one, seen(one, live(one, tags=before)), GUARDS).steps
+    changed = rendered(MONITORED.replace("20", "60"))
+    update, tag = plan(changed, seen(one), GUARDS).steps
+    assert isinstance(update, UpdateService)
+    assert update.members == {"monitoring": changed.create["monitoring"]}
+    assert isinstance(tag, TagService)
+    other = rendered(MONITORED.replace("LR: 1e-3", "LR: 1e-4"))
+    sent = next(step for step in plan(other, seen(one), GUARDS).steps if isinstance(step, UpdateService))
+    assert sent.members == {}, "what has not changed is not sent, although the spec has"
+
+
+def test_members_that_ecs_never_answers_are_taken_away_when_they_are_declared_no_more() -> None:
+    before, after = rendered(MONITORED), rendered()
+    update, tag = plan(after, seen(before), GUARDS).steps
+    assert isinstance(update, UpdateService)
+    assert update.members == {"monitoring": {"metricConfigurations": []}}
+    tags = before.tags | tag.put  # type: ignore[union-attr]
+    assert plan(after, seen(after, live(after, tags=tags)), GUARDS).steps == ()
+
+
+def test_members_that_ecs_never_answers_are_sent_where_nothing_is_remembered() -> None:
+    one = rendered(MONITORED)
+    nothing = {"dl1.ecs/owner": "controller"}
+    update, *_ = plan(one, seen(one, live(one, tags=nothing)), GUARDS).steps
     assert isinstance(update, UpdateService)
     assert set(update.members) == {"monitoring"}
-    assert isinstance(tag, TagService)
 
 
 def test_a_field_that_ecs_adds_tomorrow_is_information() -> None:

@@ -36,6 +36,8 @@ class Effect(StrEnum):
     NO_RESTART = "no restart"
     NEW_REVISION = "new revision"
     NEW_DEPLOYMENT = "new deployment"
+    FORCED_DEPLOYMENT = "forced new deployment"
+    """ECS refuses the change unless the same call forces a deployment. Source: CloudFormation, PipeCD #6385."""
     NEXT_DEPLOYMENT = "applies at the next deployment"
     REPLACES = "REPLACES the service"
 
@@ -86,7 +88,7 @@ SERVICE_MEMBERS: Final[Mapping[str, ServiceMember]] = {
     "deploymentConfiguration": ServiceMember(Effect.NEXT_DEPLOYMENT, cleared={}),
     "placementConstraints": ServiceMember(Effect.NEXT_DEPLOYMENT, cleared=[]),
     "placementStrategy": ServiceMember(Effect.NEXT_DEPLOYMENT, cleared=[]),
-    "capacityProviderStrategy": ServiceMember(Effect.NEW_DEPLOYMENT, sent=Sent.FORCED, cleared=[]),
+    "capacityProviderStrategy": ServiceMember(Effect.FORCED_DEPLOYMENT, sent=Sent.FORCED, cleared=[]),
     "networkConfiguration": ServiceMember(Effect.NEW_DEPLOYMENT, cleared={}),
     "platformVersion": ServiceMember(Effect.NEW_DEPLOYMENT, cleared="LATEST"),
     "loadBalancers": ServiceMember(Effect.NEW_DEPLOYMENT, cleared=[]),
@@ -97,7 +99,9 @@ SERVICE_MEMBERS: Final[Mapping[str, ServiceMember]] = {
     "volumeConfigurations": ServiceMember(Effect.NEW_DEPLOYMENT, answered=Answered.DEPLOYMENT, cleared=[]),
     "vpcLatticeConfigurations": ServiceMember(Effect.NEW_DEPLOYMENT, answered=Answered.DEPLOYMENT, cleared=[]),
     "gatewayConnectors": ServiceMember(Effect.NEXT_DEPLOYMENT, answered=Answered.NOWHERE, cleared=[]),
-    "monitoring": ServiceMember(Effect.NEXT_DEPLOYMENT, answered=Answered.NOWHERE, cleared={}),
+    "monitoring": ServiceMember(
+        Effect.NO_RESTART, answered=Answered.NOWHERE, cleared={"metricConfigurations": []}
+    ),
     "launchType": ServiceMember(Effect.REPLACES, sent=Sent.NEVER),
     "schedulingStrategy": ServiceMember(Effect.REPLACES, sent=Sent.NEVER),
     "role": ServiceMember(Effect.REPLACES, sent=Sent.NEVER, answered=Answered.NOWHERE),
@@ -105,6 +109,13 @@ SERVICE_MEMBERS: Final[Mapping[str, ServiceMember]] = {
 }
 """Every member of CreateService. `deploymentController` is create-only for us: UpdateService takes it only between
 controllers that we refuse to manage. `role` reads back as a service-linked ARN that nobody wrote."""
+
+WRITE_ONLY: Final = tuple(
+    name
+    for name, member in SERVICE_MEMBERS.items()
+    if member.sent is Sent.UPDATE and member.answered is Answered.NOWHERE
+)
+"""Members that can be changed and are never answered: what is live must be remembered."""
 
 OUTPUT_ONLY: Final = frozenset(
     {
