@@ -288,18 +288,11 @@ def secrets(rendered: Rendered) -> Iterator[Diagnostic]:
                 )
 
 
-def unfilled(rendered: Rendered) -> Iterator[Diagnostic]:
-    """Placeholders of `controller import`: ECS would take them, and the tasks would not start."""
-    for path, message in placeholders(rendered.register):
-        hint = "give the ARN of a Secrets Manager secret or the name of an SSM parameter"
-        yield _finding(rendered, path, message, code=Code.PLACEHOLDER, hint=hint)
-
-
 def _has_gaudi(rendered: Rendered) -> bool:
     return rendered.workload.document.spec.gaudi is not None
 
 
 RULES: Final[tuple[Rule, ...]] = (
     *(containers, memory, images, ports, network, constraints),
-    *(rollout, scheduling, instance_size, controls, tags, secrets, unfilled),
+    *(rollout, scheduling, instance_size, gaudi, controls, tags, secrets),
 )
