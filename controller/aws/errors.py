@@ -62,7 +62,8 @@ _BAD_CREDENTIALS: Final = (
     *("ExpiredTokenException", "ExpiredToken"),
 )
 
-_CREDENTIALS: Final = "check the credentials: `aws sts get-caller-identity` must work in this environment"
+_CREDENTIALS: Final = "check them with `aws sts get-caller-identity`, which must work in this environment"
+_QUEUE: Final = "check the URL of the queue"
 _CLOCK: Final = "set the clock of this machine right"
 _SKEWED: Final = ("Signature expired", "Signature not yet current")
 _ROLE_ADVICE: Final = "grant iam:PassRole on that role to this controller, and let ecs-tasks.amazonaws.com assume it"
@@ -115,6 +116,9 @@ TABLE: Final[tuple[Row, ...]] = (
         "Role is not valid",
     ),
     Row("ClusterNotFoundException", _stalled(Reason.CLUSTER_NOT_FOUND, "create the cluster, or correct spec.cluster")),
+    Row("NoSuchBucket", _stalled(Reason.SOURCE_UNREADABLE, "check the name of the bucket")),
+    Row("QueueDoesNotExist", _stalled(Reason.NOT_CONFIGURED, _QUEUE)),
+    Row("AWS.SimpleQueueService.NonExistentQueue", _stalled(Reason.NOT_CONFIGURED, _QUEUE)),
 )
 
 OWN_TROUBLE: Final = frozenset(
