@@ -25,7 +25,7 @@ from botocore.credentials import Credentials
 
 from benchmarks.fleet import OWNER, desired, name_of
 from controller.app.compose import SystemClock
-from controller.app.survey import Survey, survey
+from controller.app.survey import Survey, Terms, survey
 from controller.aws.client import Connection, connect
 from controller.aws.ecs import EcsReader
 from controller.core.plan import Drift
@@ -112,7 +112,7 @@ async def ours(url: str, count: int) -> AsyncIterator[Pass]:
         ecs = EcsReader(api)
 
         async def look() -> int:
-            seen = await survey(wanted, ecs, clock, owner=OWNER, clusters=())
+            seen = await survey(wanted, ecs, clock, terms=Terms(OWNER))
             assert not seen.failed, seen.failed
             drifted = [key for key, one in seen.reports.items() if one.plan.drift is not Drift.IN_SYNC]
             assert not drifted, drifted[:3]

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from controller.core import scalars, yaml
 from controller.core.ecs.read import closest, did_you_mean
 from controller.core.gaudi.cards import DEFAULT_PORT_BASE
-from controller.core.gaudi.ports import base_problem
 from controller.core.nodes import Mapping as Tree
 from controller.core.nodes import Node, Scalar, Sequence
+from controller.core.prune import SHARE_PER_PASS, SHRINK
 from controller.core.quoting import quote
 from controller.core.render import DEFAULT_OWNER
 from controller.errors import Usage
@@ -34,14 +33,6 @@ _PATTERNS: Final = {
     _LISTEN: "write host:port, or off",
     _JOURNAL: "write sqlite:PATH, s3://bucket/prefix, dynamodb://table or off",
 }
-
-
-def _clear(base: int) -> int:
-    """A base whose eight ports are free on every instance."""
-    problem = base_problem(base)
-    if problem:
-        raise PydanticCustomError("ports", "{problem}", {"problem": problem})
-    return base
 
 
 class Settings(BaseModel):
@@ -62,13 +53,24 @@ class Settings(BaseModel):
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     """Workloads that are changed at once."""
     timeout: Annotated[float, Field(gt=0, le=86_400)] = 900.0
-    """Seconds that `--wait` waits for rollouts."""
+    """Seconds after which a rollout that is not done is called degraded, and that `--wait` waits for all."""
+    max_concurrent_rollouts: Annotated[int, Field(ge=1, le=5000)] | None = None
+    """Services of one cluster that may roll out at once. New services do not wait; what is past `timeout` does not
+    count. Absent: as many as there are changes."""
+    delete_share: Annotated[int, Field(ge=0, le=100)] = SHARE_PER_PASS
+    """Percent of the owned services that may be deleted in one pass (`resync`), at least one; with 0 none is."""
+    delete_shrink: Annotated[int, Field(ge=1, le=100)] = SHRINK
+    """Percent of the owned services that a revision may stop naming before somebody has to confirm it."""
+    delete_after: Annotated[float, Field(ge=0, le=86_400)] = 10.0
+    """Seconds that a revision must have stood before the daemon deletes what it does not name."""
+    confirm_deletions: str | None = None
+    """The revision, as it is reported, whose many deletions are meant."""
     http: Annotated[str, Field(pattern=_LISTEN)] = "127.0.0.1:8080"
     """Where the daemon serves probes, metrics and its state: `host:port`, or `off`."""
     journal: Annotated[str, Field(pattern=_JOURNAL)] = "sqlite:"
     """Where history is kept: `sqlite:PATH` (without a path below `$XDG_STATE_HOME`), `s3://bucket/prefix`,
     `dynamodb://table`, or `off`."""
-    port_base: Annotated[int, Field(ge=1024, le=32_760), AfterValidator(_clear)] = DEFAULT_PORT_BASE
+    port_base: Annotated[int, Field(ge=1024, le=32_760)] = DEFAULT_PORT_BASE
     """Host port that stands for card 0 (`gaudi.isolation: hostPorts`); the same for all controllers of a cluster."""
 
 

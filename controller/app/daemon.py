@@ -1,34 +1,54 @@
 """The daemon: follow the source, look at everything again and again, and give every workload that needs it to a worker.
 
-Two loops feed one queue. The source loop reads a revision whenever it may have changed and wakes the survey. The
-survey looks at all clusters in batches, keeps the status of what is in sync, and queues the rest; a worker then reads
-that one key live and acts. So a quiet fleet costs a tenth of a call per service and pass, and a busy workload is
-never two workers'.
+Three loops feed one queue. The source loop reads a revision whenever it may have changed and wakes the survey. The
+survey looks at all clusters in batches, keeps the status of what is in sync, and queues what needs a hand. The watch
+looks at what rolls out or drains, in batches too, every ten seconds until it is done: no worker waits for a rollout.
+A worker takes one key, reads it live and acts. So a quiet fleet costs a tenth of a call per service and pass, a busy
+workload is never two workers', and nothing is written on the word of an old observation.
 
 What goes wrong stays where it goes wrong: an unreadable source leaves the last revision standing, a cluster that
 cannot be observed makes its own workloads unknown, a workload that fails is retried by itself with backoff.
-Neighbours: `survey`, `reconcile.reconciler`, `runtime`.
+Neighbours: `following`, `fleet`, `survey`, `reconcile.reconciler`, `runtime`.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
-from controller.app.once import acted, desired_of
-from controller.app.survey import Survey, report_of, survey
-from controller.core.desired import Desired, keep_last_good
-from controller.core.pass_report import WorkloadReport, settled
-from controller.core.plan import Drift
-from controller.core.status import transition
+from controller.app.fleet import Fleet
+from controller.app.following import Aside, Following, in_a_thread
+from controller.app.once import acted, terms_of
+from controller.app.survey import (
+    EVENTS,
+    Survey,
+    Terms,
+    cluster_name,
+    orphan_report,
+    report_of,
+    survey,
+    waits_for_others,
+)
+from controller.aws.client import with_events
+from controller.aws.limits import Priority, priority
+from controller.core.desired import Desired
+from controller.core.live import Observation
+from controller.core.pass_report import WorkloadReport
+from controller.core.plan import Drift, Step
+from controller.core.prune import Pass
+from controller.core.status import conditions
 from controller.core.workload import Key
 from controller.errors import ControllerError
+from controller.reasons import Reason
 from controller.reconcile.reconciler import Reconciler, Result, outcome
+from controller.reconcile.rollouts import Rollouts, begins_rollout
+from controller.runtime.instruments import Instruments, Silent
 from controller.runtime.queue import WorkQueue
 from controller.runtime.workers import Next, Workers
 from controller.settings import Settings
-from controller.sources.snapshot import Snapshot, Source
+from controller.sources.snapshot import Source
 
 CHANGED: Final = 0
 """Priority of a workload whose spec has changed."""
@@ -36,8 +56,15 @@ RESYNC: Final = -100
 """Priority of what a survey found."""
 RECONCILE_TIMEOUT: Final = 300.0
 """Seconds for one look and its writes; rollouts are watched by looking again, not by waiting."""
-SOURCE_RETRY: Final = 10.0
-"""Seconds until an unreadable source is read again."""
+WATCH: Final = 10.0
+"""Seconds between two looks at what rolls out or drains."""
+WATCHED_AFTER_A_WRITE: Final = 120.0
+"""Seconds for which a workload is watched after a write, whatever it looks like: as long as ECS may show old state."""
+STALLED_RETRY: Final = 3600.0
+"""Seconds until something that ECS has refused is tried again although neither spec nor live state have changed: what
+was missing (a role, a quota) may be there now."""
+DRAIN: Final = 20.0
+"""Seconds that the work in flight is given to end when the daemon stops; ECS kills after 30 unless told otherwise."""
 
 
 @dataclass(slots=True)
@@ -49,34 +76,67 @@ class Daemon:
     settings: Settings
     log: Any
     jitter: Callable[[], float] = random.random
-    desired: Desired = field(default_factory=Desired)
-    reports: dict[Key, WorkloadReport] = field(default_factory=dict)
-    """How every workload stood when it was last looked at."""
-    _queue: WorkQueue[Key] = field(init=False)
+    aside: Aside = in_a_thread
+    """Where a revision is parsed and rendered."""
+    instruments: Instruments = field(default_factory=Silent)
+    """Told of everything that happens to keys."""
+    passed: datetime | None = None
+    """When every cluster was last observed."""
+    failed: Mapping[str, ControllerError] = field(default_factory=dict)
+    """Clusters that could not be observed in the last pass."""
+    following: Following = field(init=False)
+    fleet: Fleet = field(init=False)
+    queue: WorkQueue[Key] = field(init=False)
+    _rollouts: Rollouts = field(init=False)
     _survey_now: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _revision: str | None = None
     _clusters: set[str] = field(default_factory=set)
-    _owned: int = 0
+    """Clusters in which services of ours may be, also those that no spec names any more."""
+    _tried: dict[Key, tuple[tuple[Step, ...], float]] = field(default_factory=dict)
+    """What was last tried in vain: the steps that are left of it, and when it was."""
+    _looked: dict[Key, float] = field(default_factory=dict)
+    """When a worker was last done with a key."""
+    _written: dict[Key, float] = field(default_factory=dict)
+    _deletable: set[Key] = field(default_factory=set)
+    """Services without a spec that the last survey has found to be deletable."""
+    _deletions: dict[Key, float] = field(default_factory=dict)
+    """Deletions of this pass, and when they were decided on."""
 
     def __post_init__(self) -> None:
-        self._queue = WorkQueue(self.jitter)
-        self._clusters = set(self.settings.clusters)
+        clock = self.reconciler.clock
+        self.following = Following(self.source, self.settings, clock, self.log, self._changed, self.aside)
+        self.fleet = Fleet(clock, self.log)
+        self.queue = WorkQueue(self.jitter, self.instruments)
+        self._rollouts = Rollouts(self.settings.max_concurrent_rollouts)
+        self._clusters = {cluster_name(cluster) for cluster in self.settings.clusters}
+
+    @property
+    def desired(self) -> Desired:
+        """What is wanted now."""
+        return self.following.desired
+
+    @property
+    def reports(self) -> Mapping[Key, WorkloadReport]:
+        """How every workload stood when it was last looked at."""
+        return self.fleet.reports
 
     async def run(self) -> None:
-        """Run until `stop`. What is being written then is finished first."""
+        """Run until `stop`. What is being written then is finished first, for as long as there is time."""
         workers = Workers(
-            self._queue, self._reconcile, self._crashed, count=self.settings.workers, timeout=RECONCILE_TIMEOUT
+            self.queue, self._reconcile, self._crashed, count=self.settings.workers, timeout=RECONCILE_TIMEOUT
         )
         async with asyncio.TaskGroup() as group:
-            following = [group.create_task(loop) for loop in (self._follow_source(), self._resync())]
+            loops = [group.create_task(loop) for loop in (self.following.run(), self._resync(), self._watch())]
             working = group.create_task(workers.run())
             await self._stopping.wait()
-            self.log.info("stopping", in_flight=len(self._queue))
-            for task in following:
+            self.log.info("stopping", in_flight=len(self.queue.held))
+            for task in loops:
                 task.cancel()
-            self._queue.shut_down()
-            await working
+            self.queue.shut_down()
+            await asyncio.wait([working], timeout=DRAIN)
+            if not working.done():
+                self.log.warning("stopping in the middle", workloads=sorted(map(str, self.queue.held)))
+                working.cancel()
 
     @property
     def stopping(self) -> bool:
@@ -87,161 +147,244 @@ class Daemon:
         """Begin to stop; `run` returns when the work in flight is done."""
         self._stopping.set()
 
-    # Source
-    # ------------------------------------------------------------------------------------------------------------
-
-    async def _follow_source(self) -> None:
-        while True:
-            try:
-                async for _ in self.source.changes():
-                    await self._read_source()
-            except (ControllerError, OSError) as error:
-                self.log.warning("source not followed", source=self.source.uri, error=str(error))
-            await asyncio.sleep(SOURCE_RETRY)
-
-    async def _read_source(self) -> None:
-        """Take over a new revision; on any trouble the last one stands."""
-        try:
-            found = await self.source.snapshot()
-        except (ControllerError, OSError) as error:
-            self.log.warning("source unreadable", source=self.source.uri, error=str(error), standing=self._revision)
-            return
-        if found.revision == self._revision:
-            return
-        before = self.desired
-        self.desired = keep_last_good(before, desired_of(found, self.settings))
-        self._revision = found.revision
-        self._clusters |= {key.cluster for key in self.desired.rendered}
-        self._tell_source(found)
-        for key, rendered in self.desired.rendered.items():
+    def _changed(self, before: Desired, after: Desired) -> None:
+        """The source has a new revision."""
+        self._clusters |= {key.cluster for key in after.rendered}
+        self._deletable.clear()
+        for key, rendered in after.rendered.items():
             old = before.rendered.get(key)
             if old is not None and old.digest != rendered.digest:
-                self._queue.add(key, priority=CHANGED)
+                self._tried.pop(key, None)
+                self.queue.forget(key)
+                self.queue.add(key, priority=CHANGED)
         self._survey_now.set()
 
-    def _tell_source(self, found: Snapshot) -> None:
-        self.log.info(
-            "source changed",
-            source=found.uri,
-            revision=found.revision,
-            files=len(found.files),
-            workloads=len(self.desired.rendered),
-            last_good=sorted(str(key) for key in self.desired.last_good),
-        )
-        for diagnostic in self.desired.diagnostics:
-            log = self.log.error if diagnostic.is_error else self.log.warning
-            log("spec finding", at=str(diagnostic.at), code=str(diagnostic.code), message=diagnostic.message)
-
-    # Survey
+    # Looking
     # ------------------------------------------------------------------------------------------------------------
 
     async def _resync(self) -> None:
         """Look at everything when the source has changed, and at the latest after the resync interval."""
+        pause = self._pause()
         while True:
             try:
-                async with asyncio.timeout(self.settings.resync * (0.9 + 0.2 * self.jitter())):
+                async with asyncio.timeout(pause):
                     await self._survey_now.wait()
             except TimeoutError:
                 pass
             self._survey_now.clear()
-            if self._revision is not None:
-                await self._survey()
+            if self.following.found is not None:
+                with priority(Priority.RESYNC):
+                    await self._look()
+            pause = self._pause()
 
-    async def _survey(self) -> None:
-        desired = self.desired
+    def _pause(self) -> float:
+        """Seconds until the next look at everything: earlier where a deletion waits for its time."""
+        ends = [
+            hold.after
+            for report in self.reports.values()
+            if report.plan.drift is Drift.ORPHANED
+            for hold in report.plan.holds
+            if hold.after is not None and hold.reason is Reason.DELETE_HELD
+        ]
+        whole = self.settings.resync * (0.9 + 0.2 * self.jitter())
+        return max(min([whole, *ends]), min(whole, 1.0))
+
+    async def _watch(self) -> None:
+        """Look at what is under way, again and again until it is done."""
+        while True:
+            await asyncio.sleep(WATCH)
+            now = asyncio.get_running_loop().time()
+            self._written = {key: at for key, at in self._written.items() if now < at + WATCHED_AFTER_A_WRITE}
+            keys = (self.fleet.moving() | self._written.keys()) - self.queue.held
+            if keys:
+                with priority(Priority.ROLLOUT):
+                    await self._look(only=keys)
+
+    async def _look(self, only: Collection[Key] | None = None) -> None:
+        """Look at everything, or `only` at some, and take over what was seen."""
+        desired, began = self.desired, asyncio.get_running_loop().time()
         try:
-            seen = await survey(
-                desired,
-                self.reconciler.ecs,
-                self.reconciler.clock,
-                owner=self.settings.owner,
-                clusters=sorted(self._clusters),
-            )
-        except Exception as error:  # noqa: BLE001 - the boundary: a survey that breaks must not end the daemon
+            ecs, clock = self.reconciler.ecs, self.reconciler.clock
+            seen = await survey(desired, ecs, clock, terms=self._terms(), only=only)
+            if only is None:
+                self._take_all(seen, current=desired is self.desired)
+            self._take(seen, desired, began)
+        except Exception as error:  # noqa: BLE001 - the boundary: a look that breaks must not end the daemon
             self._crashed(None, error)
-            return
-        self._owned = seen.owned
-        for cluster, failure in seen.failed.items():
-            self.log.error("cluster not observed", cluster=cluster, reason=failure.reason, error=str(failure))
-        self._take(seen)
 
-    def _take(self, seen: Survey) -> None:
+    def _terms(self) -> Terms:
+        found = self.following.found
+        assert found is not None
+        return replace(
+            terms_of(self.settings, found, self.desired),
+            clusters=tuple(sorted(self._clusters)),
+            ready=self._ready(),
+            so_far=self._pass(),
+            source=self.following.health(),
+            stale=self._is_stale,
+        )
+
+    def _pass(self) -> Pass:
+        """Deletions of the last resync interval: a pass, however often the source changes."""
+        now = asyncio.get_running_loop().time()
+        self._deletions = {key: at for key, at in self._deletions.items() if now < at + self.settings.resync}
+        ends = min(self._deletions.values(), default=now) + self.settings.resync - now
+        return Pass(begun=frozenset(self._deletions), ends=ends)
+
+    def _is_stale(self, key: Key, seen: Observation) -> bool:
+        expectations = self.reconciler.expectations
+        return expectations.patience(key, seen, self.reconciler.clock.now()) is not None
+
+    def _take_all(self, seen: Survey, *, current: bool) -> None:
+        """Keep what only a look at everything tells. `current`: the source has not changed meanwhile."""
+        self._take_clusters(seen)
+        self._forget(key for key in self.reports if key not in seen.reports and self._is_unwanted(key))
+        self._deletable = {key for key, one in seen.reports.items() if _is_deletable(one)} if current else set()
+
+    def _take(self, seen: Survey, desired: Desired, began: float) -> None:
         """Keep what was seen and queue what needs a worker."""
-        for key in self.reports.keys() - seen.reports.keys():
-            if key not in self.desired.rendered:
-                del self.reports[key]
+        self._forget(seen.gone)
         for key, report in seen.reports.items():
-            if report.error is None and (report.plan.steps or not settled(report)):
-                self._queue.add(key, priority=RESYNC)
-            self._keep(report)
+            # What a worker has seen meanwhile is newer, and what is older than our own last write is no news.
+            if key in seen.stale or key in self.queue.held or self._looked.get(key, -1.0) >= began:
+                continue
+            self._rollouts.saw(key, report.health)
+            in_turn = self._in_turn(report)
+            self._keep(in_turn, desired)
+            self._queue_up(in_turn)
+        for key in self._rollouts.next():
+            self.queue.add(key, priority=RESYNC)
+
+    def _in_turn(self, report: WorkloadReport) -> WorkloadReport:
+        """The report as it stands where a rollout has to wait for others."""
+        if not begins_rollout(report.plan) or not self._rollouts.must_wait(report.key):
+            return report
+        held = self._rollouts.hold_back(report.plan)
+        return replace(report, plan=held, conditions=conditions(held, report.health, report.error))
+
+    def _take_clusters(self, seen: Survey) -> None:
+        for cluster, failure in seen.failed.items():
+            if str(failure) != str(self.failed.get(cluster)):
+                self.log.error("cluster not observed", cluster=cluster, reason=failure.reason, error=str(failure))
+            if failure.reason is Reason.CLUSTER_NOT_FOUND and not self._is_named(cluster):
+                self._clusters.discard(cluster)
+        self.failed = seen.failed
+        if not seen.failed:
+            self.passed = self.reconciler.clock.now()
+
+    def _is_named(self, cluster: str) -> bool:
+        configured = {cluster_name(one) for one in self.settings.clusters}
+        return cluster in configured or any(key.cluster == cluster for key in self.desired.rendered)
+
+    def _is_unwanted(self, key: Key) -> bool:
+        """Whether no spec names a workload and its cluster was looked at."""
+        return key not in self.desired.rendered and key.cluster not in self.failed
+
+    def _forget(self, keys: Iterable[Key]) -> None:
+        """These are no more."""
+        for key in list(keys):
+            self.fleet.drop(key)
+            for memory in (self._tried, self._looked, self._written):
+                memory.pop(key, None)
+
+    def _queue_up(self, report: WorkloadReport) -> None:
+        """Queue a workload that was seen to need a hand, unless that very hand was just given in vain."""
+        key, now = report.key, asyncio.get_running_loop().time()
+        if not report.plan.steps:
+            self._tried.pop(key, None)
+            return
+        steps, at = self._tried.get(key, ((), now))
+        if steps == report.plan.steps and (key in self.queue or now < at + STALLED_RETRY):
+            return
+        if key in self._deletable:
+            self._deletions.setdefault(key, now)
+        self.queue.add(key, priority=RESYNC)
 
     # Workloads
     # ---------------------------------------------------------------------------------------------------------
 
     async def _reconcile(self, key: Key) -> Next:
+        with with_events(EVENTS):
+            result = await self._result(key)
+        if result is None:
+            return Next()
+        now = asyncio.get_running_loop().time()
+        self._looked[key] = now
+        if not result.stale:
+            self._keep_result(key, result)
+        wanted = outcome(result)
+        if wanted.watch:
+            self._written[key] = now
+        left = result.plan.steps[len(result.done) :]
+        if result.error is not None and left:
+            self._tried[key] = (left, now)
+        else:
+            self._tried.pop(key, None)
+        self._tell(key, result)
+        return Next(after=wanted.after, failed=wanted.backoff, terminal=wanted.terminal)
+
+    async def _result(self, key: Key) -> Result | None:
+        """What came of a key; None where nothing is to be done about it, or nothing yet."""
         rendered = self.desired.rendered.get(key)
         if rendered is not None:
-            result = await self.reconciler.converge(rendered, ready=self._ready())
-            self._tell(key, result)
-            base = report_of(
-                rendered,
-                result.plan,
-                result.health,
-                live=result.live,
-                error=result.error,
-                last_good=key in self.desired.last_good,
+            return await self.reconciler.converge(
+                rendered, ready=self._ready(), deadline=self.settings.timeout, rollouts=self._rollouts
             )
-            self._keep(acted(base, result))
-        elif key in self.desired.invalid:
-            return Next()
+        if key in self._deletable:
+            return await self.reconciler.remove(key, source=self.following.health())
+        return None
+
+    def _keep_result(self, key: Key, result: Result) -> None:
+        desired = self.desired
+        rendered = desired.rendered.get(key)
+        if rendered is not None:
+            last_good = key in desired.last_good
+            base = report_of(
+                rendered, result.plan, result.health, live=result.live, error=result.error, last_good=last_good
+            )
+            self._keep(acted(base, result), desired)
+        elif result.live is None or (result.error is None and result.live.ownership.owner is None):
+            self._forget([key])  # deleted, or let go
         else:
-            result = await self.reconciler.remove(key, owned=self._owned, source=self.desired.health)
-            self._tell(key, result)
-        if result.done and key in self.desired.rendered:
-            self._wake_dependents(key)
-        wanted = outcome(result)
-        return Next(after=wanted.after, failed=wanted.backoff)
+            base = orphan_report(result.plan, result.live)
+            told = conditions(result.plan, result.health, result.error)
+            self._keep(replace(base, conditions=told, done=result.done, error=result.error), desired)
+
+    def _keep(self, report: WorkloadReport, desired: Desired) -> None:
+        rendered = desired.rendered.get(report.key)
+        if self.fleet.keep(report, rendered.digest if rendered is not None else None):
+            self._wake_dependents(report.key)
 
     def _ready(self) -> Mapping[str, bool]:
-        return {str(key): settled(report) for key, report in self.reports.items()}
+        return self.fleet.ready({key: rendered.digest for key, rendered in self.desired.rendered.items()})
 
     def _wake_dependents(self, key: Key) -> None:
         for other, rendered in self.desired.rendered.items():
-            if str(key) in rendered.workload.document.spec.reconcile.depends_on:
-                self._queue.add(other, priority=CHANGED)
-
-    def _keep(self, report: WorkloadReport) -> None:
-        """Keep a report, with the times at which its conditions turned, and say so if one did."""
-        before = self.reports.get(report.key)
-        old = before.conditions if before else {}
-        new = transition(old, report.conditions, self.reconciler.clock.now())
-        self.reports[report.key] = replace(report, conditions=new)
-        for kind, condition in new.items():
-            previous = old.get(kind)
-            if previous is None or previous.status is not condition.status:
-                self.log.info(
-                    "condition",
-                    workload=str(report.key),
-                    type=str(kind),
-                    status=str(condition.status),
-                    reason=str(condition.reason),
-                    message=condition.message,
-                )
+            waits = str(key) in rendered.workload.document.spec.reconcile.depends_on
+            if waits and other in self.reports and waits_for_others(self.reports[other].plan):
+                self.queue.add(other, priority=CHANGED)
 
     def _tell(self, key: Key, result: Result) -> None:
+        if result.error is not None:
+            self.log.warning("reconcile failed", workload=str(key), reason=result.error.reason, error=str(result.error))
+            return
         for change in result.plan.changes if result.done else ():
             self.log.warning(
-                "drift healed" if result.error is None else "drift",
+                "drift healed" if result.healing else "change applied",
                 workload=str(key),
                 field=change.field,
                 live=change.live,
                 spec=change.spec,
                 effect=change.effect,
             )
-        if result.error is not None:
-            self.log.warning("reconcile failed", workload=str(key), reason=result.error.reason, error=str(result.error))
-        elif result.done and result.plan.drift is Drift.ORPHANED:
+        if result.done and result.plan.drift is Drift.ORPHANED:
             self.log.warning("deleted", workload=str(key))
 
     def _crashed(self, key: Key | None, error: Exception) -> None:
+        if key is not None and key in self.reports:
+            self._tried[key] = (self.reports[key].plan.steps, asyncio.get_running_loop().time())
         self.log.error("crashed", workload=str(key) if key else None, exc_info=error)
+
+
+def _is_deletable(report: WorkloadReport) -> bool:
+    return report.plan.drift is Drift.ORPHANED and bool(report.plan.steps)

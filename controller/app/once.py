@@ -4,19 +4,23 @@ Neighbours: `survey` (the look), `reconcile.reconciler` (the act), `core.pass_re
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from controller.app.survey import Survey, cluster_name, survey
+from controller.app.survey import Survey, Terms, cluster_name, survey
 from controller.aws.ecs import together
 from controller.core.desired import Desired, desire
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport, settled
+from controller.core.prune import Limits, Pass
 from controller.core.render import Settings as RenderSettings
-from controller.core.status import Type
+from controller.core.status import Type, conditions
 from controller.core.workload import Key, Workload
+from controller.errors import ControllerError, Denied
+from controller.reasons import Reason
 from controller.reconcile.ports import Clock, ReadEcs
 from controller.reconcile.reconciler import Reconciler, Result
+from controller.reconcile.rollouts import Rollouts
 from controller.settings import Settings
 from controller.sources.snapshot import Snapshot, Source
 
@@ -46,23 +50,36 @@ async def look(source: Source, ecs: ReadEcs, clock: Clock, settings: Settings, *
 async def apply(source: Source, reconciler: Reconciler, settings: Settings, *, order: Order) -> PassReport:
     """Look, do what is to be done, and look again until all is well or the time is over (`order.wait`)."""
     one = await _read(source, settings, order)
-    seen = latest = await one.act(reconciler)
+    seen = await one.act(reconciler)
     if not order.wait:
         return replace(one.report(seen), applied=True)
     clock = asyncio.get_running_loop().time
     deadline, pause = clock() + settings.timeout, FIRST_POLL
     # What was written is looked at again before it is believed; only the pauses are cut short, never a write.
-    while any(workload.done for workload in latest.workloads) or not _at_rest(latest.workloads):
-        order.watch(latest.workloads)
+    restless = _restless(seen.workloads)
+    while restless:
+        order.watch(seen.workloads)
         if clock() >= deadline:
             return replace(one.report(seen), applied=True, unhealthy=True)
         await asyncio.sleep(min(pause, deadline - clock()))
         pause = min(pause * 1.5, order.poll)
-        latest = await one.act(reconciler)
-        seen = replace(latest, workloads=_merged(seen.workloads, latest.workloads))
-    order.watch(latest.workloads)
+        latest = await one.act(reconciler, seen, only=restless)
+        restless = _restless(latest.workloads)
+        seen = _merged(seen, latest)
+    order.watch(seen.workloads)
     unhealthy = not all(settled(workload) for workload in seen.workloads if _waited_for(workload))
     return replace(one.report(seen), applied=True, unhealthy=unhealthy)
+
+
+def terms_of(settings: Settings, found: Snapshot, desired: Desired) -> Terms:
+    """Under which terms a revision is looked at, under these settings."""
+    return Terms(
+        owner=settings.owner,
+        clusters=settings.clusters,
+        deadline=settings.timeout,
+        limits=Limits(settings.delete_share, settings.delete_shrink, settings.confirm_deletions),
+        source=replace(desired.health, revision=found.revision),
+    )
 
 
 def desired_of(found: Snapshot, settings: Settings) -> Desired:
@@ -73,7 +90,7 @@ def desired_of(found: Snapshot, settings: Settings) -> Desired:
 
 async def _read(source: Source, settings: Settings, order: Order) -> "_Pass":
     found = await source.snapshot()
-    return _Pass(found, desired_of(found, settings), settings, order)
+    return _Pass(found, desired_of(found, settings), settings, order, Rollouts(settings.max_concurrent_rollouts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +110,24 @@ class _Pass:
     settings: Settings
     order: Order
 
-    async def look(self, ecs: ReadEcs, clock: Clock) -> _Look:
-        """Survey everything, and keep the workloads that the user asked for."""
-        settings, desired, order = self.settings, self.desired, self.order
-        seen = await survey(desired, ecs, clock, owner=settings.owner, clusters=settings.clusters, force=order.force)
+    rollouts: Rollouts
+    deleted: set[Key] = field(default_factory=set)
+    """Services whose deletion has begun."""
+
+    async def look(
+        self, ecs: ReadEcs, clock: Clock, before: _Look | None = None, *, only: Collection[Key] | None = None
+    ) -> _Look:
+        """Survey everything (or `only` some, of which all others were seen `before`), and keep the workloads that the
+        user asked for."""
+        terms = replace(
+            terms_of(self.settings, self.found, self.desired),
+            force=self.order.force,
+            so_far=Pass(begun=frozenset(self.deleted)),
+            ready=_ready(before) if before is not None else {},
+        )
+        seen = await survey(self.desired, ecs, clock, terms=terms, only=only)
+        for key, report in seen.reports.items():
+            self.rollouts.saw(key, report.health)
         return _Look(seen, tuple(report for key, report in seen.reports.items() if self._asked_for(key)))
 
     def _asked_for(self, key: Key) -> bool:
@@ -106,24 +137,42 @@ class _Pass:
             return self.order.select(rendered.workload)
         return all(self.order.select(one.workload) for one in self.desired.rendered.values())
 
-    async def act(self, reconciler: Reconciler) -> _Look:
+    async def act(
+        self, reconciler: Reconciler, before: _Look | None = None, *, only: Collection[Key] | None = None
+    ) -> _Look:
         """Look, and carry out every plan that has steps, some at once; the others are reported as they were seen."""
-        looked = await self.look(reconciler.ecs, reconciler.clock)
+        looked = await self.look(reconciler.ecs, reconciler.clock, before, only=only)
+        ready = {**(_ready(before) if before is not None else {}), **_ready(looked)}
         at_once = asyncio.Semaphore(self.settings.workers)
 
         async def one(report: WorkloadReport) -> WorkloadReport:
             if not report.plan.steps:
                 return report
             async with at_once:
-                return acted(report, await self._reconcile(reconciler, looked.survey, report.key))
+                return await self._acted(reconciler, report, ready)
 
         return replace(looked, workloads=tuple(await together(one(report) for report in looked.workloads)))
 
-    async def _reconcile(self, reconciler: Reconciler, seen: Survey, key: Key) -> Result:
-        if key not in self.desired.rendered:
-            return await reconciler.remove(key, owned=seen.owned, source=self.desired.health)
-        ready = {str(other): settled(report) for other, report in seen.reports.items()}
-        return await reconciler.converge(self.desired.rendered[key], ready=ready, force=self.order.force)
+    async def _acted(self, reconciler: Reconciler, report: WorkloadReport, ready: Mapping[str, bool]) -> WorkloadReport:
+        try:
+            return acted(report, await self._reconcile(reconciler, report.key, ready))
+        except Exception as error:  # noqa: BLE001 - the boundary: one poisoned workload must not stop the others
+            bug = ControllerError(f"a bug: {report.key} ended with {type(error).__name__}: {error}")
+            bug.__cause__ = error
+            return replace(report, error=bug, conditions=conditions(report.plan, report.health, bug))
+
+    async def _reconcile(self, reconciler: Reconciler, key: Key, ready: Mapping[str, bool]) -> Result:
+        rendered = self.desired.rendered.get(key)
+        if rendered is None:
+            self.deleted.add(key)
+            return await reconciler.remove(key, source=self.desired.health)
+        return await reconciler.converge(
+            rendered,
+            ready=ready,
+            force=self.order.force,
+            deadline=self.settings.timeout,
+            rollouts=self.rollouts,
+        )
 
     def report(self, seen: _Look) -> PassReport:
         """The report of the pass. A cluster of which nothing was asked for cannot fail it."""
@@ -154,17 +203,45 @@ def acted(report: WorkloadReport, result: Result) -> WorkloadReport:
     )
 
 
-def _merged(before: tuple[WorkloadReport, ...], after: tuple[WorkloadReport, ...]) -> tuple[WorkloadReport, ...]:
-    """The newer reports, with the steps that were done before."""
-    done = {one.key: one.done for one in before}
-    return tuple(replace(one, done=(*done.get(one.key, ()), *one.done)) for one in after)
+def _merged(before: _Look, after: _Look) -> _Look:
+    """What is known after a look at some: their newer reports, with the steps that were done before."""
+    known = {one.key: one for one in before.workloads if one.key not in after.survey.gone}
+    for one in after.workloads:
+        done = known[one.key].done if one.key in known else ()
+        known[one.key] = replace(one, done=(*done, *one.done))
+    failed = {**before.survey.failed, **after.survey.failed}
+    seen = {one.key.cluster for one in after.workloads if one.error is None}
+    survey = replace(after.survey, failed={cluster: error for cluster, error in failed.items() if cluster not in seen})
+    return _Look(survey, tuple(known[key] for key in sorted(known)))
+
+
+def _ready(seen: _Look) -> dict[str, bool]:
+    return {str(report.key): settled(report) for report in (*seen.survey.reports.values(), *seen.workloads)}
+
+
+_NOT_WAITED_FOR: Final = frozenset(
+    {
+        *(Reason.SUSPENDED, Reason.NOTIFY_ONLY, Reason.RECONCILE_OFF, Reason.DELETE_HELD, Reason.REPLACE_REQUIRED),
+        *(Reason.NOT_OWNED, Reason.OWNED_BY_ANOTHER, Reason.FOREIGN_CONTROLLER),
+    }
+)
+"""Holds that say: not without somebody's word."""
 
 
 def _waited_for(workload: WorkloadReport) -> bool:
-    """Whether waiting is for this workload: not for what is invalid, held back by the user, or on its way out."""
-    return workload.verdict not in (Verdict.INVALID, Verdict.DELETE)
+    """Whether waiting is for this workload: not for what is invalid, held back until somebody says otherwise, or on
+    its way out."""
+    if workload.verdict in (Verdict.INVALID, Verdict.DELETE):
+        return False
+    return not any(hold.reason in _NOT_WAITED_FOR for hold in workload.plan.holds)
 
 
-def _at_rest(workloads: tuple[WorkloadReport, ...]) -> bool:
-    """Whether waiting longer cannot change anything: all is well, or what is not needs a human."""
-    return all(settled(one) or not _waited_for(one) or Type.STALLED in one.conditions for one in workloads)
+def _restless(workloads: tuple[WorkloadReport, ...]) -> frozenset[Key]:
+    """Workloads that are worth another look: what was written is looked at before it is believed, and what is neither
+    well nor in need of a human may become so by itself."""
+    return frozenset(one.key for one in workloads if one.done or not (_at_rest(one) or not _waited_for(one)))
+
+
+def _at_rest(workload: WorkloadReport) -> bool:
+    needs_a_human = Type.STALLED in workload.conditions or isinstance(workload.error, Denied)
+    return settled(workload) or needs_a_human

@@ -1,28 +1,58 @@
-"""One look at everything: the desired state beside the clusters, workload by workload. It writes nothing.
+"""One look at everything, or at some: the desired state beside the clusters, workload by workload. It writes nothing.
 
-The dry run is this and no more; applying and the daemon start from it. Each cluster is observed by itself: one that
-cannot be read makes its own workloads unknown and no others. Neighbours: `core.desired` (what is wanted),
-`reconcile.observe` (what is there), `core.plan` and `core.prune` (what to do about it).
+The dry run is this and no more; applying and the daemon start from it. What cannot be observed stays where it is: a
+cluster that cannot be read makes its own workloads unknown and no others, and so does a workload of which something is
+missing or on which our own code stumbles. Between two workloads the event loop gets its turn, because a lease and
+probes live on it too. Neighbours: `core.desired` (what is wanted), `reconcile.observe` (what is there), `core.plan`
+and `core.prune` (what to do about it).
 """
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
+from controller.aws.client import with_events
 from controller.aws.ecs import together
 from controller.core.desired import Desired
 from controller.core.gaudi.cards import CardSet
 from controller.core.live import LiveService, Observation
 from controller.core.pass_report import WorkloadReport, settled
 from controller.core.plan import Drift, Guards, Plan, plan
-from controller.core.prune import orphans_of, plan_orphans
+from controller.core.prune import Limits, Pass, SourceHealth, orphans_of, plan_orphans
 from controller.core.render import Rendered
-from controller.core.status import Health, HealthState, conditions, health, invalid
+from controller.core.status import Deadline, Health, HealthState, conditions, health, invalid
 from controller.core.workload import Key
 from controller.errors import ControllerError
 from controller.reasons import Reason
 from controller.reconcile.observe import Snapshot, complete, snapshot
 from controller.reconcile.ports import Clock, ReadEcs
+
+AT_ONCE: Final = 8
+"""Workloads that are looked up at once, where more than the snapshot is needed."""
+EVENTS: Final = 5
+"""Events of each service that are looked through for what keeps a rollout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which terms a look is taken, beside what is wanted."""
+
+    owner: str
+    clusters: tuple[str, ...] = ()
+    """Clusters that are searched for services without a spec, besides those of the specs."""
+    force: bool = False
+    deadline: float | None = None
+    """Seconds after which a deployment that is not done is degraded."""
+    limits: Limits = field(default_factory=Limits)
+    so_far: Pass = field(default_factory=Pass)
+    ready: Mapping[str, bool] = field(default_factory=dict)
+    """Workloads that are not looked at → whether they are in sync and healthy."""
+    source: SourceHealth | None = None
+    """What deletions may rely on; by default what the desired state says of itself."""
+    stale: Callable[[Key, Observation], bool] = lambda _key, _seen: False
+    """Whether an observation is older than our own last write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,38 +64,28 @@ class Survey:
     """Services that carry our owner tag, in all clusters that were observed."""
     failed: Mapping[str, ControllerError]
     """Clusters that could not be observed."""
+    stale: frozenset[Key] = frozenset()
+    """Workloads of which ECS still shows what was before our last write."""
+    gone: frozenset[Key] = frozenset()
+    """Services without a spec that were asked for and are no more."""
 
 
 async def survey(
-    desired: Desired, ecs: ReadEcs, clock: Clock, *, owner: str, clusters: Iterable[str], force: bool = False
+    desired: Desired,
+    ecs: ReadEcs,
+    clock: Clock,
+    *,
+    terms: Terms,
+    only: Collection[Key] | None = None,
 ) -> Survey:
-    """Observe every cluster that the specs or `clusters` name, and plan every workload."""
-    members: defaultdict[str, dict[Key, Rendered]] = defaultdict(dict)
-    for cluster in clusters:
-        members[cluster_name(cluster)] = {}
-    for key, rendered in desired.rendered.items():
-        members[key.cluster][key] = rendered
-    outcomes = await together(_cluster(ecs, cluster, workloads) for cluster, workloads in sorted(members.items()))
-    failed: dict[str, ControllerError] = {}
-    snapshots: dict[str, Snapshot] = {}
-    observations: dict[Key, Observation] = {}
-    for cluster, found in zip(sorted(members), outcomes, strict=True):
-        if isinstance(found, ControllerError):
-            failed[cluster] = found
-        else:
-            snapshots[cluster], seen = found
-            observations |= seen
-    guards = Guards(now=clock.now(), owner=owner, force=force)
-    reports = {key: _report(desired, key, observations, failed, guards) for key in sorted(desired.rendered)}
-    ready = {str(key): settled(report) for key, report in reports.items()}
-    guards = Guards(now=guards.now, owner=owner, ready=ready, force=force)
-    for key, report in reports.items():
-        if any(hold.reason is Reason.DEPENDENCY_NOT_READY for hold in report.plan.holds):
-            reports[key] = _report(desired, key, observations, failed, guards)
-    reports |= _invalid(desired, reports)
-    owned = sum(live.ownership.owner == owner for one in snapshots.values() for live in one.existing())
-    reports |= _orphans(desired, snapshots, owner=owner, owned=owned)
-    return Survey(dict(sorted(reports.items())), owned, failed)
+    """Observe every cluster that the specs or the terms name, and plan every workload.
+
+    With `only` these keys are looked at and nothing is listed: for what rolls out or drains. Then a service without a
+    spec has a report only once its deletion is under way, because what else becomes of it depends on all others.
+    """
+    look = _Look(desired, ecs, terms, Guards(now=clock.now(), owner=terms.owner, force=terms.force))
+    with with_events(EVENTS):
+        return await look.survey(only)
 
 
 def cluster_name(cluster: str) -> str:
@@ -73,37 +93,167 @@ def cluster_name(cluster: str) -> str:
     return cluster.rpartition("/")[2]
 
 
-async def _cluster(
-    ecs: ReadEcs, cluster: str, workloads: Mapping[Key, Rendered]
-) -> tuple[Snapshot, dict[Key, Observation]] | ControllerError:
-    """A cluster's snapshot and what it says of each workload, completed where something differs."""
-    address = next((str(one.create["cluster"]) for one in workloads.values()), cluster)
-    try:
-        found = await snapshot(ecs, address, (key.name for key in workloads))
-        completed = await together(
-            complete(ecs, rendered, found.observation(key.name)) for key, rendered in workloads.items()
-        )
-    except ControllerError as error:
-        return error
-    return found, dict(zip(workloads, completed, strict=True))
+@dataclass(slots=True)
+class _Look:
+    """One survey while it is being made."""
 
+    desired: Desired
+    ecs: ReadEcs
+    terms: Terms
+    guards: Guards
+    failed: dict[str, ControllerError] = field(default_factory=dict)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    observations: dict[Key, Observation] = field(default_factory=dict)
+    """Of workloads, completed where something differs."""
+    reports: dict[Key, WorkloadReport] = field(default_factory=dict)
 
-def _report(
-    desired: Desired,
-    key: Key,
-    observations: Mapping[Key, Observation],
-    failed: Mapping[str, ControllerError],
-    guards: Guards,
-) -> WorkloadReport:
-    rendered = desired.rendered[key]
-    error = failed.get(key.cluster)
-    if error is not None:
-        planned, live, doing = Plan(key, Drift.UNKNOWN), None, Health(HealthState.UNKNOWN, "not observed")
-    else:
-        observation = observations[key]
+    async def survey(self, only: Collection[Key] | None) -> Survey:
+        names = self._names(only)
+        await together(self._observe(cluster, names[cluster], listing=only is None) for cluster in sorted(names))
+        wanted = sorted(key for key in self.desired.rendered if only is None or key in only)
+        await self._in_lanes(wanted, self._look_at)
+        await self._look_again_at_dependents()
+        orphans, owned = self._orphans(), self._owned()
+        if only is None:
+            self.reports |= self._invalid()
+            self.reports |= self._plans_of(orphans, owned)
+        else:
+            self.reports |= self._plans_of({key: live for key, live in orphans.items() if live.draining}, owned)
+        seen = (key for key, report in self.reports.items() if report.error is None)
+        stale = {key for key in seen if self.terms.stale(key, self._observation(key))}
+        gone = {key for key in only or () if key.cluster in self.snapshots and self._is_gone(key)}
+        return Survey(dict(sorted(self.reports.items())), owned, self.failed, frozenset(stale), frozenset(gone))
+
+    def _names(self, only: Collection[Key] | None) -> Mapping[str, set[str]]:
+        """Cluster → names to ask for."""
+        names: defaultdict[str, set[str]] = defaultdict(set)
+        if only is None:
+            for cluster in self.terms.clusters:
+                names[cluster_name(cluster)] = set()
+        for key in self.desired.rendered if only is None else only:
+            names[key.cluster].add(key.name)
+        return names
+
+    async def _observe(self, cluster: str, names: set[str], *, listing: bool) -> None:
+        try:
+            self.snapshots[cluster] = await snapshot(self.ecs, self._address(cluster), names, listing=listing)
+        except ControllerError as error:
+            self.failed[cluster] = error
+
+    def _address(self, cluster: str) -> str:
+        """The cluster as its specs name it: an ARN where they do."""
+        addresses = (str(one.create["cluster"]) for key, one in self.desired.rendered.items() if key.cluster == cluster)
+        return next(addresses, cluster)
+
+    async def _in_lanes(self, keys: Iterable[Key], work: Callable[[Key], Awaitable[None]]) -> None:
+        """Work through the keys, some at once; the loop gets its turn after each."""
+        waiting = iter(keys)
+
+        async def lane(mine: Iterator[Key]) -> None:
+            for key in mine:
+                await work(key)
+                await asyncio.sleep(0)
+
+        await together(lane(waiting) for _ in range(AT_ONCE))
+
+    # Workloads
+    # --------------------------------------------------------------------------------------------------------------
+
+    async def _look_at(self, key: Key) -> None:
+        failed = self.failed.get(key.cluster)
+        if failed is not None:
+            self.reports[key] = self._unknown(key, failed)
+            return
+        try:
+            seen = self.snapshots[key.cluster].observation(key.name)
+            self.observations[key] = await complete(self.ecs, self.desired.rendered[key], seen)
+            self.reports[key] = self._planned(key, self.guards)
+        except ControllerError as error:
+            self.reports[key] = self._unknown(key, error)
+        except Exception as error:  # noqa: BLE001 - the boundary: one poisoned workload must not hide the others
+            bug = ControllerError(f"a bug: looking at {key} ended with {type(error).__name__}: {error}")
+            bug.__cause__ = error
+            self.reports[key] = self._unknown(key, bug)
+
+    def _unknown(self, key: Key, error: ControllerError) -> WorkloadReport:
+        nothing = Health(HealthState.UNKNOWN, "not observed")
+        return self._report(key, Plan(key, Drift.UNKNOWN), nothing, live=None, error=error)
+
+    async def _look_again_at_dependents(self) -> None:
+        """Plan anew what waits for others, now that it is known how those are."""
+        waiting = [key for key, report in self.reports.items() if waits_for_others(report.plan)]
+        if not waiting:
+            return
+        ready = {**self.terms.ready, **{str(key): settled(report) for key, report in self.reports.items()}}
+        guards = replace(self.guards, ready=ready)
+
+        async def plan_anew(key: Key) -> None:
+            self.reports[key] = self._planned(key, guards)
+
+        await self._in_lanes(waiting, plan_anew)
+
+    def _planned(self, key: Key, guards: Guards) -> WorkloadReport:
+        observation = self.observations[key]
         live = observation.service
-        planned, doing = plan(rendered, observation, guards), health(live)
-    return report_of(rendered, planned, doing, live=live, error=error, last_good=key in desired.last_good)
+        limit = Deadline(guards.now, self.terms.deadline) if self.terms.deadline is not None else None
+        return self._report(
+            key, plan(self.desired.rendered[key], observation, guards), health(live, limit), live=live, error=None
+        )
+
+    def _report(
+        self, key: Key, planned: Plan, doing: Health, *, live: LiveService | None, error: ControllerError | None
+    ) -> WorkloadReport:
+        rendered, last_good = self.desired.rendered[key], key in self.desired.last_good
+        return report_of(rendered, planned, doing, live=live, error=error, last_good=last_good)
+
+    def _invalid(self) -> dict[Key, WorkloadReport]:
+        """Invalid documents whose key is known and for which no last good version stands in."""
+        return {
+            key: WorkloadReport(
+                key=key,
+                plan=Plan(key, Drift.INVALID),
+                conditions=invalid(finding.message for finding in findings),
+                health=Health(HealthState.UNKNOWN, "not observed"),
+            )
+            for key, findings in self.desired.invalid.items()
+            if key not in self.reports
+        }
+
+    # Services without a spec
+    # --------------------------------------------------------------------------------------------------------------
+
+    def _orphans(self) -> dict[Key, LiveService]:
+        wanted = {*self.desired.rendered, *self.desired.invalid}
+        orphans: dict[Key, LiveService] = {}
+        for cluster, found in self.snapshots.items():
+            orphans |= orphans_of(found.existing(), cluster=cluster, target=None, owner=self.terms.owner, wanted=wanted)
+        return orphans
+
+    def _owned(self) -> int:
+        existing = (live for one in self.snapshots.values() for live in one.existing())
+        return sum(live.ownership.owner == self.terms.owner for live in existing)
+
+    def _plans_of(self, orphans: Mapping[Key, LiveService], owned: int) -> dict[Key, WorkloadReport]:
+        plans = plan_orphans(
+            orphans,
+            owned=owned,
+            source=self.terms.source or self.desired.health,
+            now=self.guards.now,
+            limits=self.terms.limits,
+            so_far=self.terms.so_far,
+        )
+        return {planned.key: orphan_report(planned, orphans[planned.key]) for planned in plans}
+
+    def _observation(self, key: Key) -> Observation:
+        """What was seen of a key, of a service without a spec too."""
+        known = self.observations.get(key)
+        if known is not None or key.cluster not in self.snapshots:
+            return known or Observation()
+        return self.snapshots[key.cluster].observation(key.name)
+
+    def _is_gone(self, key: Key) -> bool:
+        wanted = key in self.desired.rendered or key in self.desired.invalid
+        return not wanted and self._observation(key).service is None
 
 
 def report_of(
@@ -132,35 +282,18 @@ def report_of(
     )
 
 
-def _invalid(desired: Desired, reports: Mapping[Key, WorkloadReport]) -> dict[Key, WorkloadReport]:
-    """Invalid documents whose key is known and for which no last good version stands in."""
-    return {
-        key: WorkloadReport(
-            key=key,
-            plan=Plan(key, Drift.INVALID),
-            conditions=invalid(finding.message for finding in findings),
-            health=Health(HealthState.UNKNOWN, "not observed"),
-        )
-        for key, findings in desired.invalid.items()
-        if key not in reports
-    }
+def orphan_report(planned: Plan, live: LiveService) -> WorkloadReport:
+    """The report of a service without a spec."""
+    doing = health(live)
+    return WorkloadReport(
+        key=planned.key,
+        plan=planned,
+        conditions=conditions(planned, doing),
+        health=doing,
+        tasks=(live.running, live.desired),
+    )
 
 
-def _orphans(
-    desired: Desired, snapshots: Mapping[str, Snapshot], *, owner: str, owned: int
-) -> dict[Key, WorkloadReport]:
-    wanted = {*desired.rendered, *desired.invalid}
-    orphans: dict[Key, LiveService] = {}
-    for cluster, found in snapshots.items():
-        orphans |= orphans_of(found.existing(), cluster=cluster_name(cluster), target=None, owner=owner, wanted=wanted)
-    plans = plan_orphans(orphans, owned=owned, source=desired.health)
-    return {
-        planned.key: WorkloadReport(
-            key=planned.key,
-            plan=planned,
-            conditions=conditions(planned, health(orphans[planned.key])),
-            health=health(orphans[planned.key]),
-            tasks=(orphans[planned.key].running, orphans[planned.key].desired),
-        )
-        for planned in plans
-    }
+def waits_for_others(planned: Plan) -> bool:
+    """Whether a workload is held back until others are well."""
+    return any(hold.reason is Reason.DEPENDENCY_NOT_READY for hold in planned.holds)

@@ -12,7 +12,7 @@ from controller.core.diagnostics import Diagnostic, Span
 from controller.core.plan import CreateService, DeleteService, Drift, Plan, ScaleToZero, Step
 from controller.core.status import Conditions, Health, HealthState
 from controller.core.workload import Key
-from controller.errors import ControllerError
+from controller.errors import ControllerError, Waiting
 from controller.reasons import Reason
 
 
@@ -107,14 +107,15 @@ class PassReport:
     @property
     def exit_code(self) -> Exit:
         """See `Exit`."""
-        if self.failed or any(workload.error is not None for workload in self.workloads):
+        errors = [workload.error for workload in self.workloads if workload.error is not None]
+        if self.failed or any(not isinstance(error, Waiting) for error in errors):
             return Exit.ERROR
         if any(diagnostic.is_error for diagnostic in self.diagnostics):
             return Exit.INVALID
         if self.unhealthy:
             return Exit.UNHEALTHY
         pending = any(workload.verdict not in (Verdict.IN_SYNC, None) for workload in self.workloads)
-        return Exit.DRIFT if pending else Exit.DONE
+        return Exit.DRIFT if pending or errors else Exit.DONE
 
 
 def settled(workload: WorkloadReport) -> bool:

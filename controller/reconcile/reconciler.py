@@ -6,26 +6,27 @@ Neighbours: `observe`, `core.plan`, `act`, `core.status`; called by `controller.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from controller.core.live import LiveService, Observation
 from controller.core.plan import Drift, Guards, Hold, Plan, Step, plan
-from controller.core.prune import SourceHealth, plan_orphans
+from controller.core.prune import SourceHealth, plan_orphan
 from controller.core.render import Rendered
-from controller.core.status import Conditions, Health, HealthState, conditions, health
+from controller.core.status import Conditions, Deadline, Health, HealthState, conditions, health
 from controller.core.workload import Key
-from controller.errors import ControllerError, Denied, Stalled, Transient, Waiting
+from controller.errors import Ambiguous, ControllerError, Denied, Stalled, Transient, Waiting
 from controller.reasons import Reason
 from controller.reconcile.act import Act
 from controller.reconcile.expectations import Expectations
 from controller.reconcile.observe import complete, observe
 from controller.reconcile.ports import Clock, Ecs, Recorder
+from controller.reconcile.rollouts import Rollouts, begins_rollout
 
-ROLLOUT_POLL: Final = 10.0
-"""Seconds between looks at a service whose deployment is under way."""
 DENIED_RETRY: Final = 300.0
 """Seconds until a refused call is tried again: somebody may have granted the permission."""
+SOONEST: Final = 1.0
+"""Seconds until a key is looked at again whose hold is about to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Result:
     live: LiveService | None = None
     stale: bool = False
     """ECS does not show our last write yet: what was known before still stands."""
+    healing: bool = False
+    """This very spec was applied before, so that what differed was changed live and not by its author."""
 
     @property
     def conditions(self) -> Conditions:
@@ -56,10 +59,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Requeue:
-    """What the queue is told: try again with backoff, look again after a time, or wait for a change."""
+    """What is done about the key next: reconcile it again, after a time or with backoff, or wait for a change."""
 
     after: float | None = None
     backoff: bool = False
+    terminal: bool = False
+    """It failed, and only a change of the spec or of the live state helps."""
+    watch: bool = False
+    """Something is under way that needs no hand: it is looked at together with others, in batches, until it is done."""
 
 
 def outcome(result: Result) -> Requeue:
@@ -68,17 +75,17 @@ def outcome(result: Result) -> Requeue:
         case Waiting(after=after):
             return Requeue(after=after)
         case Stalled():
-            return Requeue()
+            return Requeue(terminal=True)
         case Denied():
             return Requeue(after=DENIED_RETRY)
         case Transient() | ControllerError():
             return Requeue(backoff=True)
         case None:
             pass
-    holds = [hold.after for hold in result.plan.holds if hold.after is not None]
-    if result.health.state is HealthState.PROGRESSING or result.done:
-        holds.append(ROLLOUT_POLL)
-    return Requeue(after=max(min(holds), 1.0)) if holds else Requeue()
+    watch = bool(result.done) or result.health.state is HealthState.PROGRESSING
+    holds = result.plan.holds
+    ends = [hold.after for hold in holds if hold.after is not None and hold.reason is not Reason.DRAINING]
+    return Requeue(after=max(min(ends), SOONEST) if ends else None, watch=watch)
 
 
 @dataclass(slots=True)
@@ -91,12 +98,21 @@ class Reconciler:
     owner: str
     expectations: Expectations = field(default_factory=Expectations)
 
-    async def converge(self, rendered: Rendered, *, ready: Mapping[str, bool], force: bool = False) -> Result:
-        """Make one workload true."""
+    async def converge(
+        self,
+        rendered: Rendered,
+        *,
+        ready: Mapping[str, bool],
+        force: bool = False,
+        deadline: float | None = None,
+        rollouts: Rollouts | None = None,
+    ) -> Result:
+        """Make one workload true. A deployment that takes longer than `deadline` seconds is degraded; one that would be
+        one too many for `rollouts` is not begun."""
         key = rendered.workload.key
         cluster = str(rendered.create["cluster"])
         try:
-            observation = await observe(self.ecs, cluster, key.name, count=rendered.count)
+            observation = await observe(self.ecs, cluster, key.name)
             patience = self.expectations.patience(key, observation, self.clock.now())
             if patience is not None:
                 return _stale(key, observation, patience)
@@ -104,10 +120,19 @@ class Reconciler:
         except ControllerError as error:
             return _unobserved(key, error)
         guards = Guards(now=self.clock.now(), owner=self.owner, ready=ready, force=force)
-        return await self._act(plan(rendered, observation, guards), observation, cluster)
+        planned = plan(rendered, observation, guards)
+        if rollouts is not None and begins_rollout(planned) and not rollouts.may_begin(key):
+            planned = rollouts.hold_back(planned)
+        live = observation.service
+        healing = live is not None and live.ownership.digest == rendered.digest
+        result = await self._act(planned, observation, cluster, deadline=deadline)
+        if rollouts is not None and not isinstance(result.error, Ambiguous):
+            rollouts.saw(key, result.health)
+        return replace(result, healing=healing)
 
-    async def remove(self, key: Key, *, owned: int, source: SourceHealth) -> Result:
-        """Delete a service that no spec asks for any more, if it still is ours and still may be deleted."""
+    async def remove(self, key: Key, *, source: SourceHealth) -> Result:
+        """Delete a service that no spec asks for any more, if it still is ours and still may be deleted. That it is one
+        of the few of its pass, and that its revision does not lose too much, is the caller's business."""
         try:
             observation = await observe(self.ecs, key.cluster, key.name)
         except ControllerError as error:
@@ -121,13 +146,15 @@ class Reconciler:
         if live.ownership.owner != self.owner:
             hold = Hold(Reason.NOT_OWNED, f"service {live.name} does not carry our owner tag any more")
             return Result(Plan(key, Drift.ORPHANED, holds=(hold,)), health(live), live=live)
-        (planned,) = plan_orphans({key: live}, owned=owned, source=source)
+        planned = plan_orphan(key, live, source=source, now=self.clock.now())
         return await self._act(planned, observation, key.cluster)
 
-    async def _act(self, planned: Plan, observation: Observation, cluster: str) -> Result:
+    async def _act(
+        self, planned: Plan, observation: Observation, cluster: str, *, deadline: float | None = None
+    ) -> Result:
         live = observation.service
         if not planned.steps:
-            return Result(planned, health(live), live=live)
+            return Result(planned, self._health(live, deadline), live=live)
         act = Act(self.ecs, cluster, live, dict(planned.revisions))
         error: ControllerError | None = None
         try:
@@ -136,7 +163,11 @@ class Reconciler:
             error = raised
         finally:  # also where the time was over in the middle
             self._note(planned.key, act)
-        return Result(planned, health(act.service), done=tuple(act.done), error=error, live=act.service)
+        done = tuple(act.done)
+        return Result(planned, self._health(act.service, deadline), done=done, error=error, live=act.service)
+
+    def _health(self, live: LiveService | None, deadline: float | None) -> Health:
+        return health(live, Deadline(self.clock.now(), deadline) if deadline is not None else None)
 
     def _note(self, key: Key, act: Act) -> None:
         """Keep in mind what was written."""

@@ -1,0 +1,78 @@
+"""How every workload stood when it was last looked at, and the word of what has changed since.
+
+Neighbours: `daemon` (looks), `http` and `report.status` (tell).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from controller.core.pass_report import WorkloadReport, settled
+from controller.core.status import HealthState, is_ready, transition
+from controller.core.workload import Key
+from controller.reconcile.ports import Clock
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The reports of all workloads, and of services without a spec."""
+
+    clock: Clock
+    log: Any
+    reports: dict[Key, WorkloadReport] = field(default_factory=dict)
+    _digests: dict[Key, str | None] = field(default_factory=dict)
+    """Of which content of the spec each report is."""
+
+    def keep(self, report: WorkloadReport, digest: str | None) -> bool:
+        """Keep a report, with the times at which its conditions turned, and say what is new; whether the workload has
+        become ready by it. `digest` names the content of the spec that it is about."""
+        before = self.reports.get(report.key)
+        old = before.conditions if before else {}
+        new = transition(old, report.conditions, self.clock.now())
+        self.reports[report.key] = replace(report, conditions=new)
+        was_ready = before is not None and is_ready(old) and self._digests.get(report.key) == digest
+        self._digests[report.key] = digest
+        self._tell_drift(report, before)
+        for kind, condition in new.items():
+            previous = old.get(kind)
+            if previous is None or previous.status is not condition.status:
+                self.log.info(
+                    "condition",
+                    workload=str(report.key),
+                    type=str(kind),
+                    status=str(condition.status),
+                    reason=str(condition.reason),
+                    message=condition.message,
+                )
+        return is_ready(new) and not was_ready
+
+    def drop(self, key: Key) -> None:
+        """Forget a workload that is no more."""
+        self.reports.pop(key, None)
+        self._digests.pop(key, None)
+
+    def ready(self, digests: Mapping[Key, str]) -> dict[str, bool]:
+        """`cluster/name` → whether it is in sync and healthy on the content that is wanted now: what was said of an
+        earlier one says nothing about this one."""
+        return {
+            str(key): settled(report) and self._digests.get(key) == digests.get(key)
+            for key, report in self.reports.items()
+        }
+
+    def moving(self) -> set[Key]:
+        """Workloads of which something rolls out or drains."""
+        return {key for key, report in self.reports.items() if report.health.state is HealthState.PROGRESSING}
+
+    def _tell_drift(self, report: WorkloadReport, before: WorkloadReport | None) -> None:
+        known = before.plan.changes if before is not None else ()
+        for change in report.plan.changes:
+            if change not in known:
+                self.log.warning(
+                    "drift",
+                    workload=str(report.key),
+                    field=change.field,
+                    live=change.live,
+                    spec=change.spec,
+                    effect=change.effect,
+                    origin=str(change.origin),
+                )
