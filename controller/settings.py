@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from controller.core import scalars, yaml
 from controller.core.ecs.read import closest, did_you_mean
 from controller.core.gaudi.cards import DEFAULT_PORT_BASE
+from controller.core.gaudi.ports import base_problem
 from controller.core.nodes import Mapping as Tree
 from controller.core.nodes import Node, Scalar, Sequence
 from controller.core.prune import SHARE_PER_PASS, SHRINK
@@ -33,6 +35,14 @@ _PATTERNS: Final = {
     _LISTEN: "write host:port, or off",
     _JOURNAL: "write sqlite:PATH, s3://bucket/prefix, dynamodb://table or off",
 }
+
+
+def _clear(base: int) -> int:
+    """A base whose eight ports are free on every instance."""
+    problem = base_problem(base)
+    if problem:
+        raise PydanticCustomError("ports", "{problem}", {"problem": problem})
+    return base
 
 
 class Settings(BaseModel):
@@ -70,7 +80,7 @@ class Settings(BaseModel):
     journal: Annotated[str, Field(pattern=_JOURNAL)] = "sqlite:"
     """Where history is kept: `sqlite:PATH` (without a path below `$XDG_STATE_HOME`), `s3://bucket/prefix`,
     `dynamodb://table`, or `off`."""
-    port_base: Annotated[int, Field(ge=1024, le=32_760)] = DEFAULT_PORT_BASE
+    port_base: Annotated[int, Field(ge=1024, le=32_760), AfterValidator(_clear)] = DEFAULT_PORT_BASE
     """Host port that stands for card 0 (`gaudi.isolation: hostPorts`); the same for all controllers of a cluster."""
 
 

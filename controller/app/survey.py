@@ -136,9 +136,15 @@ class _Look:
 
     async def _observe(self, cluster: str, names: set[str], *, listing: bool) -> None:
         try:
-            self.snapshots[cluster] = await snapshot(self.ecs, self._address(cluster), names, listing=listing)
+            address, counts = self._address(cluster), self._counts(cluster, names)
+            self.snapshots[cluster] = await snapshot(self.ecs, address, names, listing=listing, counts=counts)
         except ControllerError as error:
             self.failed[cluster] = error
+
+    def _counts(self, cluster: str, names: set[str]) -> dict[str, int]:
+        """Wanted tasks by name, where their number is managed."""
+        wanted = {key.name: one.count for key, one in self.desired.rendered.items() if key.cluster == cluster}
+        return {name: count for name, count in wanted.items() if count is not None and name in names}
 
     def _address(self, cluster: str) -> str:
         """The cluster as its specs name it: an ARN where they do."""

@@ -1,15 +1,18 @@
 """Looking at ECS: a whole cluster at the price of a tenth of a call per service, or one key as it is this moment.
 
 A snapshot is whole or it is not there: any failing page or batch fails it, because half a listing looks like deletions.
-What only matters once something differs (other revisions of the family, the last rollout) is looked up only then.
-Neighbours: `ports` (whom to ask), `core.live` (what is answered), `core.plan` (what it is for).
+What only matters once something differs (who else moves the count, other revisions of the family, the last rollout) is
+looked up only then. Neighbours: `ports` (whom to ask), `core.live` (what is answered), `core.plan` (what it is for).
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from controller.core.compare import compare, same_content
-from controller.core.live import LiveService, Observation, Revision
+from controller.core.applied import HISTORY, Applied, revision_hash
+from controller.core.compare import compare, content, same_content
+from controller.core.live import LiveService, Observation, Revision, ScalableTarget, UnknownScaling
+from controller.core.normalize import digest
+from controller.core.ownership import OWNER
 from controller.core.render import Rendered
 from controller.errors import ControllerError
 from controller.reconcile.ports import ReadEcs
@@ -23,19 +26,24 @@ class Snapshot:
     services: Mapping[str, LiveService] = field(default_factory=dict)
     revisions: Mapping[str, Revision] = field(default_factory=dict)
     """Revisions in use by the named services, by ARN."""
+    scaling: Mapping[str, ScalableTarget | UnknownScaling] = field(default_factory=dict)
+    """Who else moves the counts that are not as wanted."""
 
     def observation(self, name: str) -> Observation:
         """What the snapshot knows of one service."""
-        return _observation(self.services.get(name), self.revisions)
+        return _observation(self.services.get(name), self.revisions, self.scaling.get(name))
 
     def existing(self) -> Iterable[LiveService]:
         """Services that are there: ACTIVE or DRAINING."""
         return (service for service in self.services.values() if service.status != "INACTIVE")
 
 
-async def snapshot(ecs: ReadEcs, cluster: str, names: Iterable[str], *, listing: bool = True) -> Snapshot:
+async def snapshot(
+    ecs: ReadEcs, cluster: str, names: Iterable[str], *, listing: bool = True, counts: Mapping[str, int] | None = None
+) -> Snapshot:
     """Observe the named services and (`listing`) whatever else the cluster lists: ⌈N/100⌉ ListServices, ⌈N/10⌉
-    DescribeServices."""
+    DescribeServices. `counts` are the wanted tasks by name, where they are managed: of those that differ it is asked
+    who else moves them, 50 in a call."""
     wanted = set(names)
     listed = await ecs.service_names(cluster) if listing else ()
     services = await ecs.services(cluster, sorted(wanted.union(listed)))
@@ -44,13 +52,14 @@ async def snapshot(ecs: ReadEcs, cluster: str, names: Iterable[str], *, listing:
         revisions = await ecs.revisions(used)
     except ControllerError:
         revisions = {}  # `complete` asks again for each workload, so that only those are unknown whose own is not had
-    return Snapshot(cluster, services, revisions)
+    return Snapshot(cluster, services, revisions, await _scaling(ecs, cluster, services, counts or {}))
 
 
-async def observe(ecs: ReadEcs, cluster: str, name: str) -> Observation:
-    """One service as it is now."""
+async def observe(ecs: ReadEcs, cluster: str, name: str, *, count: int | None = None) -> Observation:
+    """One service as it is now. `count` are the wanted tasks, where they are managed."""
     services = await ecs.services(cluster, [name])
-    return await _with_revision(ecs, _observation(services.get(name), {}))
+    scaling = await _scaling(ecs, cluster, services, {} if count is None else {name: count})
+    return await _with_revision(ecs, _observation(services.get(name), {}, scaling.get(name)))
 
 
 async def complete(ecs: ReadEcs, rendered: Rendered, observation: Observation) -> Observation:
@@ -62,14 +71,18 @@ async def complete(ecs: ReadEcs, rendered: Rendered, observation: Observation) -
             return observation
         comparison = compare(rendered, service, observation)
         if not comparison.task_definition_differs:
-            return observation
+            return await _with_superfluous(ecs, rendered, observation, observation.revision)
         register = comparison.register
     candidates = await ecs.candidates(rendered.family)
     equal = next((one for one in candidates if one.active and same_content(register, one)), None)
+    if equal is None and service is not None and _given_before(rendered, service):
+        equal = await ecs.older(rendered.family, lambda one: same_content(register, one))
+        candidates = candidates if equal is None else (*candidates, equal)
     rollout = None
     if service is not None and equal is not None:
         rollout = await ecs.rollout(str(rendered.create["cluster"]), service.name, equal.arn)
-    return replace(observation, candidates=candidates, rollout=rollout)
+    observation = replace(observation, candidates=candidates, rollout=rollout)
+    return await _with_superfluous(ecs, rendered, observation, equal)
 
 
 async def _with_revision(ecs: ReadEcs, observation: Observation) -> Observation:
@@ -80,9 +93,58 @@ async def _with_revision(ecs: ReadEcs, observation: Observation) -> Observation:
     return replace(observation, revision=await ecs.revision(service.task_definition))
 
 
-def _observation(service: LiveService | None, revisions: Mapping[str, Revision]) -> Observation:
+async def _scaling(
+    ecs: ReadEcs, cluster: str, services: Mapping[str, LiveService], counts: Mapping[str, int]
+) -> dict[str, ScalableTarget | UnknownScaling]:
+    """Who else moves the counts that are not as wanted. Not to know it makes nothing else unknown."""
+    moved = [
+        name
+        for name, count in sorted(counts.items())
+        if name in services and services[name].status == "ACTIVE" and services[name].desired != count
+    ]
+    if not moved:
+        return {}
+    try:
+        return dict(await ecs.scalable_targets(cluster.rpartition("/")[2], moved))
+    except ControllerError as error:
+        return dict.fromkeys(moved, UnknownScaling(str(error)))
+
+
+def _given_before(rendered: Rendered, service: LiveService) -> bool:
+    """Whether the service was given this very task definition before, so that it is worth looking far back for it."""
+    return rendered.tags[HISTORY] in Applied.of(service.tags).revisions
+
+
+async def _with_superfluous(
+    ecs: ReadEcs, rendered: Rendered, observation: Observation, wanted: Revision | None
+) -> Observation:
+    """With the revisions that may be retired, when the spec wants that and a revision is being brought out: what the
+    history does not begin with has not been seen to yet. What it begins with is what a rollback would go back to."""
+    service, keep = observation.service, rendered.workload.document.spec.reconcile.keep_revisions
+    if service is None or keep is None:
+        return observation
+    before = next(iter(Applied.of(service.tags).revisions), None)
+    if before == rendered.tags[HISTORY]:
+        return observation
+    others = [arn for arn in await ecs.family(rendered.family) if wanted is None or arn != wanted.arn]
+    known = await ecs.revisions(others[keep - 1 :])
+    ours = {
+        arn
+        for arn, one in known.items()
+        if one.tags.get(OWNER) == rendered.tags[OWNER] and revision_hash(digest(content(one.wire).members)) != before
+    }
+    unused = ours - await ecs.in_use(rendered.family) if ours else ours
+    numbers = sorted(int(arn.rpartition(":")[2]) for arn in unused)
+    return replace(observation, superfluous=tuple(numbers))
+
+
+def _observation(
+    service: LiveService | None,
+    revisions: Mapping[str, Revision],
+    scaling: ScalableTarget | UnknownScaling | None = None,
+) -> Observation:
     if service is None:
         return Observation()
     if service.status == "INACTIVE":
         return Observation(previous=f"{service.created_at:.3f}")
-    return Observation(service=service, revision=revisions.get(service.task_definition))
+    return Observation(service=service, revision=revisions.get(service.task_definition), scaling=scaling)

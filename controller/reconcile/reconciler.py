@@ -112,7 +112,7 @@ class Reconciler:
         key = rendered.workload.key
         cluster = str(rendered.create["cluster"])
         try:
-            observation = await observe(self.ecs, cluster, key.name)
+            observation = await observe(self.ecs, cluster, key.name, count=rendered.count)
             patience = self.expectations.patience(key, observation, self.clock.now())
             if patience is not None:
                 return _stale(key, observation, patience)
