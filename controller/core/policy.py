@@ -294,5 +294,5 @@ def _has_gaudi(rendered: Rendered) -> bool:
 
 RULES: Final[tuple[Rule, ...]] = (
     *(containers, memory, images, ports, network, constraints),
-    *(rollout, scheduling, instance_size, gaudi, controls, tags, secrets),
+    *(rollout, scheduling, instance_size, controls, tags, secrets),
 )
