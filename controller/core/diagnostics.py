@@ -115,6 +115,7 @@ class Code(StrEnum):
     # The rendered request
     CONTRADICTION = "contradiction"
     POLICY = "policy"
+    PLACEHOLDER = "placeholder"
     ROLLOUT_CANNOT_START = "rollout-cannot-start"
 
 

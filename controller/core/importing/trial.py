@@ -1,0 +1,49 @@
+"""Rendering a spec that is not written yet, to see what would become of it.
+
+Neighbours: `document` and `recognition` try specs, `core.render` says what they ask for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from controller.core import nodes
+from controller.core.compare import SERVICE, content
+from controller.core.diagnostics import Span
+from controller.core.normalize import Canonical, normalize
+from controller.core.render import Rendered, Settings, render
+from controller.core.spec import DL1Service, Gaudi
+from controller.core.workload import Key, Workload
+
+_UNWRITTEN = nodes.Mapping((), Span("", 1, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A spec in the making."""
+
+    document: DL1Service
+    settings: Settings
+
+    def task_definition(self, members: Mapping[str, Any], gaudi: Gaudi | None) -> dict[str, Canonical] | None:
+        """The canonical task definition of the spec with these members; None where they contradict each other."""
+        rendered = self.but(task_definition=dict(members), gaudi=gaudi).rendered
+        return None if rendered is None else content(rendered.register).members
+
+    def service(self, members: Mapping[str, Any]) -> dict[str, Canonical] | None:
+        """The canonical service of the spec with these members, without its count; None as above."""
+        rendered = self.but(service=dict(members)).rendered
+        if rendered is None:
+            return None
+        return normalize(SERVICE, {n: value for n, value in rendered.service.items() if n != "desiredCount"}).members
+
+    def but(self, **members: Any) -> "Trial":
+        """The spec with other values for some members."""
+        spec = self.document.spec.model_copy(update=members)
+        return replace(self, document=self.document.model_copy(update={"spec": spec}))
+
+    @property
+    def rendered(self) -> Rendered | None:
+        """The requests; None where something of the spec contradicts something else."""
+        key = Key(self.document.spec.cluster.rpartition("/")[2], self.document.metadata.name)
+        return render(Workload(key, self.document, _UNWRITTEN), self.settings).rendered
