@@ -288,6 +288,13 @@ def secrets(rendered: Rendered) -> Iterator[Diagnostic]:
                 )
 
 
+def unfilled(rendered: Rendered) -> Iterator[Diagnostic]:
+    """Placeholders of `controller import`: ECS would take them, and the tasks would not start."""
+    for path, message in placeholders(rendered.register):
+        hint = "give the ARN of a Secrets Manager secret or the name of an SSM parameter"
+        yield _finding(rendered, path, message, code=Code.PLACEHOLDER, hint=hint)
+
+
 def _has_gaudi(rendered: Rendered) -> bool:
     return rendered.workload.document.spec.gaudi is not None
 
