@@ -63,7 +63,8 @@ def parse(files: AbstractMapping[str, bytes]) -> Parsed:
 def _document(document: Document) -> tuple[Workload | None, list[Diagnostic]]:
     root = document.root
     if not isinstance(root, Mapping):
-        message = f"a document must be a mapping with apiVersion and kind, not {scalars.kind(root)}"
+        found = "text" if isinstance(root, Scalar) else "a list"  # a text may be the rest of anything: it is not told
+        message = f"a document must be a mapping with apiVersion and kind, not {found}"
         return None, [Diagnostic(Code.WRONG_TYPE, message, root.span)]
     problem = _envelope(root)
     if problem is not None:

@@ -3,11 +3,12 @@
 As far as a file is YAML its own structure tells: every text below a telling name (block texts and texts of several
 lines too), the `value` of an item whose `name` is telling in whatever order they stand, the word after `--token`, what
 an alias brings to such a place. ARNs are shown, and in `secrets` also paths of parameters. `unread_secrets` looks at
-what that leaves: comments, and all lines of a file in which something is wrong as YAML. What has the shape of a secret
-is hidden under any name. Neighbours: `redact` (names and shapes), `report.frame` (draws the lines).
+what that leaves: comments, texts of several lines, and all lines of a file in which something is wrong as YAML. What
+has the shape of a secret is hidden under any name. Neighbours: `redact` (names and shapes), `report.frame` (draws the lines).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from enum import Enum, auto
 from typing import Final
 
@@ -22,7 +23,7 @@ from controller.core.redact import (
     shape_spans,
 )
 from controller.core.unread_secrets import Range, by_lines
-from controller.core.yaml import read
+from controller.core.yaml import Stream, read
 
 _NAMES: Final = frozenset({"name", "key"})
 _SMALL: Final = 3
@@ -39,7 +40,9 @@ def secret_ranges(content: bytes) -> list[Range]:
     found = [*shape_spans(places.text)]
     shown: dict[Range, str] = {}
     for document in stream.documents:
-        for scalar, place in _scalars(document.root, _Place.ANY):
+        # A document that is a text may be the rest of anything.
+        start = _Place.SECRET if isinstance(document.root, Scalar) else _Place.ANY
+        for scalar, place in _scalars(document.root, start):
             at = places.range(scalar.span)
             if place.hides(scalar.text):
                 found.append(at)
@@ -48,9 +51,22 @@ def secret_ranges(content: bytes) -> list[Range]:
     known = {start for start, _ in shown}  # what the line before such a text seems to say, the structure knows better
     found.extend(at for at in announced_spans(places.text) if at[0] not in known)
     found.extend(at for at, text in shown.items() if _says_more(text, places.text[slice(*at)]))
-    readable = stream.whole and all(document.clean for document in stream.documents)
-    found.extend(by_lines(places, comments_only=readable))
+    found.extend(by_lines(places, known=_known_lines(places, stream, shown)))
     return list(_merged(sorted(found)))
+
+
+def _known_lines(places: Places, stream: Stream, shown: Iterable[Range]) -> AbstractSet[int]:
+    """The lines that the structure of the file explains: none of a broken file, and not the inside of a text."""
+    if not stream.whole or not all(document.clean for document in stream.documents):
+        return frozenset()
+    unknown = {line for start, end in shown for line in _lines_between(places, start, end)}
+    return frozenset(range(1, places.lines + 1)) - unknown
+
+
+def _lines_between(places: Places, start: int, end: int) -> range:
+    """The lines of a text that has several."""
+    first, last = places.at(start).line, places.at(end - 1).line
+    return range(first, last + 1) if last > first else range(0)
 
 
 def _says_more(text: str, source: str) -> bool:
@@ -100,9 +116,11 @@ def _scalars(node: Node, place: _Place) -> Iterator[tuple[Scalar, _Place]]:
 
 
 def _is_named_telling(node: Mapping) -> bool:
-    """Whether a mapping is an item with a telling name: `{name: HF_TOKEN, …}`."""
-    names = (node.get(name) for name in _NAMES)
-    return any(isinstance(name, Scalar) and SECRET_NAME.search(name.text) is not None for name in names)
+    """Whether a mapping is an item with a telling name, `{name: HF_TOKEN, …}`, or one whose name nobody knows yet."""
+    names = [node.get(name) for name in _NAMES]
+    if any(isinstance(name, Scalar) and SECRET_NAME.search(name.text) is not None for name in names):
+        return True
+    return len(node.entries) == 1 and node.entries[0].key.text.lower() == "value"
 
 
 def _is_value(node: Mapping, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""What may not be shown of lines that nobody can read as YAML: comments, and a file in which something is wrong.
+"""What may not be shown of lines that YAML does not explain: comments, texts of several lines, a file that is broken.
 
 Nothing is understood there, so rather too much is hidden than too little: everything behind a telling key, behind
 `value` and behind an anchor, with all lines up to the next key beside it; the line after `--token`; a text in quotes
@@ -7,6 +7,7 @@ until its end. Neighbours: `source_secrets` (what can be read).
 
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -21,9 +22,7 @@ _KEY: Final = re.compile(rf"""(?<![\w.-])(?P<key>[\w.-]{{1,256}})["']?{_SPACE}:(
 _ANCHOR: Final = re.compile(r"(?<![^\s,\[{])&[^\s,\[\]{}]+[ \t]+(?=[^\s#])")
 _FLAG_LAST: Final = re.compile(rf"""(?P<flag>--?[\w-]{{1,256}})["']?{_SPACE},?{_SPACE}$""")
 _REFERENCE: Final = re.compile(r"""["']?(?:arn:|/)""")
-_NEW_KEY: Final = re.compile(rf"""(?:-[ \t]+)*["']?[\w.-]{{1,256}}["']?{_SPACE}:(?=[ \t]|$)""")
-_NEW_ITEM: Final = re.compile(r"-(?=[ \t]|$)")
-_NEW_DOCUMENT: Final = re.compile(r"(?:---|\.\.\.)(?=[ \t]|$)")
+_NEW_KEY: Final = re.compile(rf"""(?:-[ \t]+)*["']?[A-Za-z_][\w.-]{{0,255}}["']?{_SPACE}:(?=[ \t]|$)""")
 _COMMENT: Final = re.compile(r"(?P<indent>[ \t]*)#")
 
 
@@ -32,7 +31,7 @@ class _Lines:
     """What the lines before say about the one that comes."""
 
     column: int | None = None
-    """Where the key of a secret stands: the lines are its own until something begins at or before this column."""
+    """Where the key of a secret stands: the lines are its own until another key stands at or before this column."""
     quote: str = ""
     """A secret in quotes is not closed yet."""
     next_line: bool = False
@@ -47,7 +46,7 @@ class _Lines:
         if self.quote:
             self.quote = "" if self.quote in content else self.quote
             return indent
-        if self.column is not None and not _begins(content, indent, self.column):
+        if self.column is not None and (indent > self.column or not _NEW_KEY.match(content)):
             return indent
         whole, self.column, self.next_line = self.next_line, None, False
         start = self._look(line)
@@ -81,17 +80,8 @@ def _announces(found: re.Match[str], line: str) -> bool:
     return key not in REFERENCES and (SECRET_NAME.search(key) is not None or key.lower() == "value")
 
 
-def _begins(content: str, indent: int, column: int) -> bool:
-    """Whether something new begins in a line, after a secret whose key stands in a column."""
-    if _NEW_DOCUMENT.match(content):
-        return True
-    if indent < column and _NEW_ITEM.match(content):
-        return True
-    return indent <= column and _NEW_KEY.match(content) is not None
-
-
-def by_lines(places: Places, *, comments_only: bool) -> Iterator[Range]:
-    """What must be hidden in the lines of a text, or only in those that are comments."""
+def by_lines(places: Places, *, known: AbstractSet[int] = frozenset()) -> Iterator[Range]:
+    """What must be hidden in the lines of a text; of the lines `known` only in those that are comments."""
     lines = _Lines()
     for number in range(1, places.lines + 1):
         start, end = places.line(number)
@@ -99,7 +89,7 @@ def by_lines(places: Places, *, comments_only: bool) -> Iterator[Range]:
         comment = _COMMENT.match(line)
         if comment is not None:
             line = f"{comment['indent']} {line[comment.end() :]}"
-        elif comments_only:
+        elif number in known:
             lines = _Lines()
             continue
         column = lines.hidden_from(line)

@@ -44,6 +44,7 @@ HIDDEN = {
     "an item, value first": "- value: hunter2\n  name: HF_TOKEN\n",
     "an item in one line": "- {value: hunter2, name: HF_TOKEN}\n",
     "an item with a block": "- value: |\n    a\n    hunter2\n  name: HF_TOKEN\n",
+    "an item without a name": "- value: hunter2\n",
     "an item by key": "- key: access_key\n  value: hunter2\n",
     "a value of another type": "- {name: HF_TOKEN, value: [hunter2, {a: hunter2}]}\n",
     "an item with a misspelt value": "- {name: HF_TOKEN, vlaue: hunter2}\n",
@@ -72,6 +73,7 @@ HIDDEN = {
     "an item in a comment": "env:\n# - name: HF_TOKEN\n#   value: hunter2\n- name: LR\n",
     "a block in a comment": "env:\n  # HF_TOKEN: |\n  #   a\n  #   hunter2\n  LR: 1\n",
     "another document": "a: 1\n---\nHF_TOKEN: hunter2\n---\nb: 1\n",
+    "a document that is only a text": "a: 1\n---\nhunter2\n",
     "after a byte order mark": "\ufeffHF_TOKEN: hunter2\n",
     "with other line ends": "# é\r\nHF_TOKEN: |\r\n  a\r\n  hunter2\r\nLR: 1\r\n",
 }
@@ -101,6 +103,7 @@ UNTOLD = {
     "an item with a member too many",
     "an assignment in escapes",
     "an alias of a mapping",
+    "a document that is only a text",
 }
 """What only structure tells: a misspelt member, a name in escapes, an alias of something nested."""
 
@@ -185,9 +188,11 @@ def test_a_broken_file_shows_what_is_far_from_any_secret():
     assert shown(text) == "a: [\nLR: 1\nHF_TOKEN: •\n  •\nN: 2\n- value: •\n  name: y\nz: 3\n---\nb: 4\n"
 
 
-def test_a_document_ends_what_a_line_began():
-    for mark in ("---", "..."):
-        assert shown(f"a: [\nHF_TOKEN: |\n  x\n{mark}\nsound\n").endswith(f"{mark}\nsound\n")
+def test_only_a_key_ends_what_a_line_began():
+    """Not a list's member, not a mark of a document: both may stand in the middle of a secret by mistake."""
+    for mark in ("---", "...", "- x", "-:", "'"):
+        assert S not in shown(f"a: [\nHF_TOKEN: |\n  x\n{mark}\n  hunter2\n")
+    assert shown("a: [\nHF_TOKEN: |\n  x\n---\nsound: 1\n").endswith("•••\nsound: 1\n")
 
 
 PIECES = st.lists(

@@ -172,7 +172,7 @@ class EcsReader:
         values: list[Any] = []
         seen: dict[str, Span] = {}
         for index, item in enumerate(node.items):
-            value = self._value(shape.of, item, (*path, _segment(item, index)))
+            value = self._value(shape.of, item, (*path, _segment(row, item, index)))
             if value is not NOTHING:
                 values.append(value)
                 if row is not None and _has_key(row, item, value):
@@ -257,7 +257,8 @@ def _has_key(row: Keyed, item: Node, value: Mapping[str, Any]) -> bool:
     return any(value.get(name) for name in row.by) and all(name in value for name in written)
 
 
-def _segment(item: Node, index: int) -> Item | int:
-    """How a member of a list is named in a message: by its name where it has one."""
-    name = item.get("name") if isinstance(item, nodes.Mapping) else None
+def _segment(row: Keyed | None, item: Node, index: int) -> Item | int:
+    """How a member of a list is named in a message: by its name or its key where it has one."""
+    by = row.by[0] if row is not None and len(row.by) == 1 else "name"
+    name = item.get(by) if isinstance(item, nodes.Mapping) else None
     return Item(name.text) if isinstance(name, Scalar) and name.text else index
