@@ -9,10 +9,11 @@ service, are dropped unless somebody asks for them (`with_events`). Neighbours: 
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -29,6 +30,9 @@ CALL_TIMEOUT: Final = 60.0
 READ_ATTEMPTS: Final = 3
 POOL: Final = 50
 """Connections at once; botocore's 10 would cap a pass at 10 calls per round trip."""
+
+APP_ID: Final = "ecs-gaudi-controller"
+"""Says in the user agent of every call, and so in CloudTrail, that it is ours."""
 
 _READS: Final = ("Describe", "List", "Get")
 
@@ -136,12 +140,14 @@ async def connect(
     *,
     session: AioSession | None = None,
     read_attempts: int = READ_ATTEMPTS,
+    before_write: Callable[[], None] | None = None,
 ) -> AsyncIterator[Api]:
     """An `Api` of one AWS service (as botocore names it) for one account and region; the connections close with the
     context. Answers of ECS are the wire's own JSON, those of all others what botocore makes of theirs.
 
     `session` has the credentials, where they are not those of the connection. With `read_attempts=1` botocore retries
-    nothing: for whoever counts calls (`limits`) or seconds (`lease`) by himself.
+    nothing: for whoever counts calls (`limits`) or seconds (`lease`) by himself. `before_write` is called when a write
+    is signed and about to be sent; it raises if it must not be.
 
     Raises:
         ControllerError: there is no region, or something else of the configuration cannot be used (see `session_of`).
@@ -174,6 +180,8 @@ async def connect(
             raise ControllerError(f"no AWS client: {error}", reason=Reason.NOT_CONFIGURED, advice=advice) from error
         for client in clients.values():
             client.meta.events.register("before-parse.ecs", _take_the_wire)
+            if before_write is not None:
+                client.meta.events.register_first("before-send", partial(_ask, before_write))
         yield BotoApi(clients[read_attempts], clients[1])
 
 
@@ -183,8 +191,14 @@ def _config(attempts: int, service: str) -> AioConfig:
         read_timeout=30 if service == "sqs" else 20,  # SQS may hold an empty answer back for 20 s: a long poll
         max_pool_connections=POOL,
         retries={"mode": "standard", "total_max_attempts": attempts},
-        user_agent_appid="ecs-gaudi-controller",
+        user_agent_appid=APP_ID,
     )
+
+
+def _ask(before_write: Callable[[], None], event_name: str, **_: Any) -> None:
+    """A `before-send.SERVICE.OPERATION` handler: the last thing before the wire."""
+    if not is_read(event_name.rpartition(".")[2]):
+        before_write()
 
 
 def _take_the_wire(

@@ -17,7 +17,8 @@ CONNECTION = Connection(region="us-west-2", access_key="AKIDEXAMPLE", secret_key
 
 
 class Wire:
-    """Answers the requests of a session's clients in turn: `(status, body)`, an error to raise, seconds to wait first.
+    """Answers the requests of a session's clients in turn: `(status, body)`, an error to raise, seconds to wait first,
+    or a function of the request that gives one of these.
 
     The last answer is given for ever.
     """
@@ -37,6 +38,8 @@ class Wire:
         self.at.append(asyncio.get_running_loop().time())
         while True:
             found = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+            if callable(found):
+                found = found(request)
             if isinstance(found, Exception):
                 raise found
             if not isinstance(found, float):
