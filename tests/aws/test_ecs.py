@@ -16,6 +16,7 @@ from controller.aws.client import is_read
 from controller.aws.ecs import CANDIDATES, READS_AT_ONCE, EcsGateway, EcsReader, together
 from controller.errors import Ambiguous, ControllerError, Denied, Stalled, Transient
 from controller.reasons import Reason
+from controller.reconcile.ports import Ecs, ReadEcs
 from controller.sandbox.clocks import LoopClock
 from controller.sandbox.inprocess import InProcess
 from controller.sandbox.simulator import Simulator
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.looptime
 CONTAINER = {"name": "app", "image": "app:1", "memory": 100}
 
 
-class Ecs:
+class Simulated:
     """A simulated ECS behind the gateway: counts, and lets a test stand in the way."""
 
     def __init__(self) -> None:
@@ -64,8 +65,8 @@ class Ecs:
 
 
 @pytest.fixture
-def ecs() -> Ecs:
-    return Ecs()
+def ecs() -> Simulated:
+    return Simulated()
 
 
 def names(count: int) -> list[str]:
@@ -77,7 +78,7 @@ def names(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("count", "calls"), [(0, 0), (1, 1), (10, 1), (11, 2), (95, 10)])
-async def test_services_are_described_by_tens_with_their_tags(ecs: Ecs, count: int, calls: int) -> None:
+async def test_services_are_described_by_tens_with_their_tags(ecs: Simulated, count: int, calls: int) -> None:
     ecs.register()
     ecs.create(*names(count))
     found = await EcsReader(ecs).services("default", names(count))
@@ -86,14 +87,14 @@ async def test_services_are_described_by_tens_with_their_tags(ecs: Ecs, count: i
     assert ecs.calls == ({"DescribeServices": calls} if calls else {})
 
 
-async def test_a_name_that_is_asked_for_twice_is_asked_for_once(ecs: Ecs) -> None:
+async def test_a_name_that_is_asked_for_twice_is_asked_for_once(ecs: Simulated) -> None:
     ecs.register()
     ecs.create("a")
     assert set(await EcsReader(ecs).services("default", ["a"] * 30)) == {"a"}
     assert ecs.params[0][1]["services"] == ["a"]
 
 
-async def test_what_is_missing_is_left_out_and_what_is_inactive_is_not(ecs: Ecs) -> None:
+async def test_what_is_missing_is_left_out_and_what_is_inactive_is_not(ecs: Simulated) -> None:
     ecs.register()
     ecs.create("gone", "here")
     ecs.hand("DeleteService", service="gone")
@@ -112,7 +113,7 @@ async def test_what_is_missing_is_left_out_and_what_is_inactive_is_not(ecs: Ecs)
     ],
     ids=["other reason", "other reason beside", "one too few", "nothing"],
 )
-async def test_half_an_answer_is_an_error_and_no_service_is_taken_for_missing(ecs: Ecs, broken: Any) -> None:
+async def test_half_an_answer_is_an_error_and_no_service_is_taken_for_missing(ecs: Simulated, broken: Any) -> None:
     ecs.register()
     ecs.create("a", "b")
     ecs.changed = lambda _, answer: broken(answer)
@@ -121,7 +122,7 @@ async def test_half_an_answer_is_an_error_and_no_service_is_taken_for_missing(ec
     assert caught.value.reason is Reason.SERVER_ERROR
 
 
-async def test_one_failing_batch_fails_all_and_the_others_are_given_up(ecs: Ecs) -> None:
+async def test_one_failing_batch_fails_all_and_the_others_are_given_up(ecs: Simulated) -> None:
     ecs.register()
     ecs.create(*names(200))
 
@@ -136,7 +137,7 @@ async def test_one_failing_batch_fails_all_and_the_others_are_given_up(ecs: Ecs)
     assert ecs.at_once == 0
 
 
-async def test_few_reads_are_in_flight_at_once(ecs: Ecs) -> None:
+async def test_few_reads_are_in_flight_at_once(ecs: Simulated) -> None:
     ecs.register()
     ecs.create(*names(200))
     await EcsReader(ecs).services("default", names(200))
@@ -144,14 +145,14 @@ async def test_few_reads_are_in_flight_at_once(ecs: Ecs) -> None:
 
 
 @pytest.mark.parametrize(("count", "calls"), [(0, 1), (1, 1), (100, 1), (101, 2), (250, 3)])
-async def test_names_are_listed_by_hundreds(ecs: Ecs, count: int, calls: int) -> None:
+async def test_names_are_listed_by_hundreds(ecs: Simulated, count: int, calls: int) -> None:
     ecs.register()
     ecs.create(*names(count))
     assert sorted(await EcsReader(ecs).service_names("default")) == names(count)
     assert ecs.calls == {"ListServices": calls}
 
 
-async def test_a_failing_page_fails_the_listing(ecs: Ecs) -> None:
+async def test_a_failing_page_fails_the_listing(ecs: Simulated) -> None:
     ecs.register()
     ecs.create(*names(250))
 
@@ -183,7 +184,7 @@ async def test_a_page_may_be_small_and_the_last_one_empty() -> None:
     assert tokens == [None, "1", "2"]
 
 
-async def test_a_cluster_that_is_not_there_is_named(ecs: Ecs) -> None:
+async def test_a_cluster_that_is_not_there_is_named(ecs: Simulated) -> None:
     with pytest.raises(Stalled) as caught:
         await EcsReader(ecs).service_names("nowhere")
     assert caught.value.reason is Reason.CLUSTER_NOT_FOUND
@@ -193,7 +194,7 @@ async def test_a_cluster_that_is_not_there_is_named(ecs: Ecs) -> None:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_revision_is_read_once(ecs: Ecs) -> None:
+async def test_a_revision_is_read_once(ecs: Simulated) -> None:
     arns = [ecs.register(), ecs.register(image="app:2")]
     reader = EcsReader(ecs)
     assert set(await reader.revisions([*arns, *arns])) == set(arns)
@@ -202,7 +203,7 @@ async def test_a_revision_is_read_once(ecs: Ecs) -> None:
     assert ecs.calls == {"DescribeTaskDefinition": 2}
 
 
-async def test_what_was_registered_needs_no_reading(ecs: Ecs) -> None:
+async def test_what_was_registered_needs_no_reading(ecs: Simulated) -> None:
     gateway = EcsGateway(ecs)
     tags = [{"key": "team", "value": "nlp"}]
     made = await gateway.register({"family": "app", "containerDefinitions": [CONTAINER], "tags": tags})
@@ -211,7 +212,7 @@ async def test_what_was_registered_needs_no_reading(ecs: Ecs) -> None:
     assert ecs.calls == {"RegisterTaskDefinition": 1}
 
 
-async def test_candidates_are_the_newest_active_revisions_newest_first(ecs: Ecs) -> None:
+async def test_candidates_are_the_newest_active_revisions_newest_first(ecs: Simulated) -> None:
     arns = [ecs.register(image=f"app:{number}") for number in range(CANDIDATES + 5)]
     ecs.register("app-other")
     ecs.hand("DeregisterTaskDefinition", taskDefinition=arns[-1])
@@ -223,11 +224,11 @@ async def test_candidates_are_the_newest_active_revisions_newest_first(ecs: Ecs)
     assert ecs.calls == {"ListTaskDefinitions": 2, "DescribeTaskDefinition": CANDIDATES}
 
 
-async def test_a_family_that_does_not_exist_has_no_candidates(ecs: Ecs) -> None:
+async def test_a_family_that_does_not_exist_has_no_candidates(ecs: Simulated) -> None:
     assert await EcsReader(ecs).candidates("nobody") == ()
 
 
-async def test_two_registrations_of_one_family_are_never_under_way_at_once(ecs: Ecs) -> None:
+async def test_two_registrations_of_one_family_are_never_under_way_at_once(ecs: Simulated) -> None:
     under_way: Counter[str] = Counter()
     most: Counter[str] = Counter()
     api = ecs.call
@@ -255,7 +256,7 @@ async def test_two_registrations_of_one_family_are_never_under_way_at_once(ecs: 
     assert len(gateway._families) == 0, "a family that nobody registers is forgotten"
 
 
-async def test_a_failed_registration_frees_its_family(ecs: Ecs) -> None:
+async def test_a_failed_registration_frees_its_family(ecs: Simulated) -> None:
     gateway = EcsGateway(ecs)
     with pytest.raises(Stalled):
         await gateway.register({"family": "a", "containerDefinitions": []})
@@ -266,14 +267,14 @@ async def test_a_failed_registration_frees_its_family(ecs: Ecs) -> None:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def deployed(ecs: Ecs, *arns: str) -> None:
+def deployed(ecs: Simulated, *arns: str) -> None:
     """The service brings out these revisions, one after the other."""
     for arn in arns:
         ecs.hand("UpdateService", service="web", taskDefinition=arn, desiredCount=0)
         ecs.simulator.advance(ecs.simulator.world.now + 600)
 
 
-async def test_the_newest_rollout_of_a_revision_is_found_behind_others(ecs: Ecs) -> None:
+async def test_the_newest_rollout_of_a_revision_is_found_behind_others(ecs: Simulated) -> None:
     arns = [ecs.register(image=f"app:{number}") for number in range(3)]
     ecs.create("web")
     deployed(ecs, arns[0], arns[1], arns[2], arns[0])
@@ -286,7 +287,7 @@ async def test_the_newest_rollout_of_a_revision_is_found_behind_others(ecs: Ecs)
     assert await reader.rollout("default", "web", ecs.register(image="app:9")) is None
 
 
-async def test_a_service_without_history_has_no_rollout(ecs: Ecs) -> None:
+async def test_a_service_without_history_has_no_rollout(ecs: Simulated) -> None:
     """Deployments without a target revision are of before October 2024."""
     ecs.register()
     ecs.create("web")
@@ -315,7 +316,7 @@ WRITES: dict[str, Callable[[EcsGateway], Any]] = {
 
 
 @pytest.mark.parametrize("operation", WRITES)
-async def test_a_write_is_sent_once_and_its_lost_answer_is_ambiguous(ecs: Ecs, operation: str) -> None:
+async def test_a_write_is_sent_once_and_its_lost_answer_is_ambiguous(ecs: Simulated, operation: str) -> None:
     ecs.register()
     ecs.create("web")
 
@@ -330,7 +331,7 @@ async def test_a_write_is_sent_once_and_its_lost_answer_is_ambiguous(ecs: Ecs, o
 
 
 @pytest.mark.parametrize("operation", WRITES)
-async def test_a_write_that_never_left_is_no_mystery(ecs: Ecs, operation: str) -> None:
+async def test_a_write_that_never_left_is_no_mystery(ecs: Simulated, operation: str) -> None:
     ecs.register()
     ecs.create("web")
 
@@ -344,14 +345,14 @@ async def test_a_write_that_never_left_is_no_mystery(ecs: Ecs, operation: str) -
 
 
 @pytest.mark.parametrize("operation", WRITES)
-async def test_each_write_does_what_it_says(ecs: Ecs, operation: str) -> None:
+async def test_each_write_does_what_it_says(ecs: Simulated, operation: str) -> None:
     ecs.register()
     ecs.create("web")
     await WRITES[operation](EcsGateway(ecs))
     assert ecs.calls == {operation: 1}
 
 
-async def test_an_update_sends_only_what_it_is_given(ecs: Ecs) -> None:
+async def test_an_update_sends_only_what_it_is_given(ecs: Simulated) -> None:
     ecs.register()
     ecs.create("web")
     live = await EcsGateway(ecs).update("default", "web", {"desiredCount": 0})
@@ -359,7 +360,7 @@ async def test_an_update_sends_only_what_it_is_given(ecs: Ecs) -> None:
     assert ecs.params == [("UpdateService", {"cluster": "default", "service": "web", "desiredCount": 0})]
 
 
-async def test_only_the_tree_of_errors_leaves_this_room(ecs: Ecs) -> None:
+async def test_only_the_tree_of_errors_leaves_this_room(ecs: Simulated) -> None:
     def odd(_: str) -> None:
         raise ApiError("DescribeServices", "odd")
 
@@ -376,24 +377,28 @@ def offered(kind: type) -> set[str]:
     return {name for name in dir(kind) if not name.startswith("_")}
 
 
+WRITING = {"register", "deregister", "create", "update", "delete", "tag", "untag"}
+
+
 def test_a_reader_offers_reads_only() -> None:
-    assert offered(EcsReader) == {"services", "service_names", "revision", "revisions", "candidates", "rollout"}
-    assert offered(EcsGateway) - offered(EcsReader) == {"register", "create", "update", "delete", "tag", "untag"}
+    assert offered(EcsReader) == offered(ReadEcs)
+    assert offered(EcsReader).isdisjoint(WRITING)
+    assert offered(EcsGateway) - offered(EcsReader) == offered(Ecs) - offered(ReadEcs) == WRITING
 
 
-async def test_whatever_a_reader_is_asked_it_only_reads(ecs: Ecs) -> None:
+async def test_whatever_a_reader_is_asked_it_only_reads(ecs: Simulated) -> None:
     arn = ecs.register()
     ecs.create("web")
     reader = EcsReader(ecs)
     asked: dict[str, Any] = {
         "cluster": "default", "names": ["web"], "service": "web",
-        "arn": arn, "arns": [arn], "task_definition": arn, "family": "app",
+        "arn": arn, "arns": [arn], "task_definition": arn, "family": "app", "wanted": lambda _: False,
     }  # fmt: skip
     for name in sorted(offered(EcsReader)):
         method = getattr(reader, name)
         await method(**{one: asked[one] for one in inspect.signature(method).parameters})
+    assert ecs.calls
     assert all(is_read(operation) for operation in ecs.calls)
-    assert len(ecs.calls) == 6
 
 
 PROOF = """
@@ -401,6 +406,7 @@ from controller.reconcile.ports import Ecs, ReadEcs
 
 async def writes(ecs: {port}) -> None:
     await ecs.register({{}})
+    await ecs.deregister("")
     await ecs.create({{}})
     await ecs.update("", "", {{}})
     await ecs.delete("", "")
@@ -409,7 +415,7 @@ async def writes(ecs: {port}) -> None:
 """
 
 
-@pytest.mark.parametrize(("port", "errors"), [("ReadEcs", 6), ("Ecs", 0)])
+@pytest.mark.parametrize(("port", "errors"), [("ReadEcs", 7), ("Ecs", 0)])
 def test_the_type_checker_proves_it(tmp_path: Any, port: str, errors: int) -> None:
     """The dry run is given a `ReadEcs`: see `app.once.look`."""
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--config-file="]
