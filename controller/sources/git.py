@@ -32,7 +32,7 @@ from controller.reasons import Reason
 from controller.sources.git_process import BrokenCopyError, Git
 from controller.sources.git_tree import read_tree
 from controller.sources.names import missing
-from controller.sources.polling import POLL, Knock, polled
+from controller.sources.polling import POLL, WakeUp, polled
 from controller.sources.snapshot import Snapshot
 from controller.sources.uri import GitLocation
 
@@ -72,7 +72,7 @@ class GitSource:
     allowed_signers: Path | None = None
     allow_rewind: bool = False
     poll: float = POLL
-    knock: Knock | None = None
+    wake_up: WakeUp | None = None
     jitter: Callable[[], float] = random.random
     signer: str | None = None
     """Who signed the newest revision, where that is asked."""
@@ -92,7 +92,7 @@ class GitSource:
 
     def changes(self) -> AsyncIterator[None]:
         """See `Source`."""
-        return polled(self.poll, jitter=self.jitter, knock=self.knock)
+        return polled(self.poll, jitter=self.jitter, wake_up=self.wake_up)
 
     async def snapshot(self) -> Snapshot:
         """See `Source`. The revision is the commit, as Flux tells it: `main@sha1:…`.

@@ -302,7 +302,7 @@ _TABLE: Final[tuple[tuple[re.Pattern[str], _Make], ...]] = (
     ),
     (
         re.compile(r"not our ref|unadvertised object"),
-        _advised("the server gives out branches and tags only; name one instead of a commit"),
+        _advised("the server does not give that commit out: it is gone, or only branches and tags can be named"),
     ),
     (
         re.compile(r"does not appear to be a git repository|[Rr]epository .*not found|returned error: 404"),

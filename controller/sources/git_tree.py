@@ -4,6 +4,7 @@ Names, kinds and sizes are known from the tree before a byte of content is read.
 Neighbours: `git` (which commit), `names` (which files are specs).
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -36,10 +37,10 @@ async def read_tree(git: Git, commit: str, folder: str, uri: str) -> tuple[dict[
         ControllerError: the folder is not there, or holds too much.
     """
     arguments = ("ls-tree", "-r", "-t", "-l", "-z", commit, *(("--", folder) if folder else ()))
-    listed = _below(folder, dict(_entries(await git.ask(*arguments))), uri)
+    # Not on the event loop: the tree of a large repository takes a while to read.
+    listed, refused = await asyncio.to_thread(_listed, await git.ask(*arguments), folder, uri)
     problems: list[Diagnostic] = []
     files: dict[str, Entry] = {}
-    refused = refusals(name for name, entry in listed.items() if entry.kind != "tree")
     for name, entry in listed.items():
         match entry:
             case Entry(kind="tree"):
@@ -56,6 +57,12 @@ async def read_tree(git: Git, commit: str, folder: str, uri: str) -> tuple[dict[
                 files[name] = entry
     require_reasonable(uri, (entry.size for entry in files.values()))
     return await _contents(git, files), tuple(problems)
+
+
+def _listed(output: bytes, folder: str, uri: str) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Specs, and what cannot be one, by name; and why some names are refused."""
+    listed = _below(folder, dict(_entries(output)), uri)
+    return listed, refusals(name for name, entry in listed.items() if entry.kind != "tree")
 
 
 def _below(folder: str, listed: Mapping[str, Entry], uri: str) -> dict[str, Entry]:

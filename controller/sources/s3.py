@@ -23,7 +23,7 @@ from controller.core.objects import StoredObject
 from controller.errors import ControllerError, Denied, Stalled, Transient
 from controller.reasons import Reason
 from controller.sources.names import is_spec, missing, problem, refusals, require_reasonable, too_large
-from controller.sources.polling import POLL, Knock, polled
+from controller.sources.polling import POLL, WakeUp, polled
 from controller.sources.snapshot import LARGEST_FILE, Snapshot
 from controller.sources.uri import S3Location
 
@@ -64,7 +64,7 @@ class S3Source:
     location: S3Location
     objects: Objects
     poll: float = POLL
-    knock: Knock | None = None
+    wake_up: WakeUp | None = None
     jitter: Callable[[], float] = random.random
     _taken: _Taken | None = None
     _contents: dict[tuple[str, str], bytes] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class S3Source:
 
     def changes(self) -> AsyncIterator[None]:
         """See `Source`."""
-        return polled(self.poll, jitter=self.jitter, knock=self.knock)
+        return polled(self.poll, jitter=self.jitter, wake_up=self.wake_up)
 
     async def snapshot(self) -> Snapshot:
         """See `Source`.

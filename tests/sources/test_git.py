@@ -253,7 +253,7 @@ async def test_what_does_not_exist_is_an_error(repository, cache):
         ("@nobody//specs", "has no branch, tag or full commit id nobody"),
         (f"@{repository.git('rev-parse', '--short=7', 'HEAD')}", "has no branch, tag or full commit id"),
         ("@twice//specs", "is a branch and a tag"),
-        (f"@{'0' * 40}//specs", "name one instead of a commit"),
+        (f"@{'0' * 40}//specs", "only branches and tags can be named"),
         (f"@{repository.git('rev-parse', 'HEAD:specs')}//specs", "which is no commit"),
     ):
         with pytest.raises(ControllerError, match=why) as raised:

@@ -32,38 +32,38 @@ async def test_intervals_are_spread_by_a_tenth(jitter, expected):
     assert now() == pytest.approx(expected, abs=0.1)
 
 
-async def test_a_knock_is_answered_early_and_many_are_one():
-    knock = asyncio.Event()
-    async with aclosing(polled(60.0, jitter=lambda: 0.5, knock=knock)) as changes:
+async def test_a_wake_up_is_answered_early_and_many_are_one():
+    wake_up = asyncio.Event()
+    async with aclosing(polled(60.0, jitter=lambda: 0.5, wake_up=wake_up)) as changes:
         await anext(changes)
         loop = asyncio.get_running_loop()
         for after in (10.0, 10.1, 10.2, 10.3):
-            loop.call_later(after, knock.set)
+            loop.call_later(after, wake_up.set)
         await anext(changes)
         assert now() == pytest.approx(10.0 + SETTLE)
         await anext(changes)
         assert now() == pytest.approx(70.0 + SETTLE)
 
 
-async def test_a_knock_while_the_caller_is_busy_is_not_lost():
-    knock = asyncio.Event()
-    async with aclosing(polled(60.0, jitter=lambda: 0.5, knock=knock)) as changes:
+async def test_a_wake_up_while_the_caller_is_busy_is_not_lost():
+    wake_up = asyncio.Event()
+    async with aclosing(polled(60.0, jitter=lambda: 0.5, wake_up=wake_up)) as changes:
         await anext(changes)
-        knock.set()
+        wake_up.set()
         await asyncio.sleep(5.0)
         await anext(changes)
         assert now() == pytest.approx(5.0 + SETTLE)
-        knock.set()
+        wake_up.set()
         await anext(changes)
         assert now() == pytest.approx(5.0 + 2 * SETTLE)
 
 
-async def test_a_knock_before_the_first_look_costs_one_more():
-    knock = asyncio.Event()
-    knock.set()
-    async with aclosing(polled(60.0, jitter=lambda: 0.5, knock=knock)) as changes:
+async def test_a_wake_up_before_the_first_look_costs_one_more():
+    wake_up = asyncio.Event()
+    wake_up.set()
+    async with aclosing(polled(60.0, jitter=lambda: 0.5, wake_up=wake_up)) as changes:
         await anext(changes)
         assert now() == 0
         await anext(changes)
         assert now() == pytest.approx(SETTLE)
-        assert not knock.is_set()
+        assert not wake_up.is_set()
