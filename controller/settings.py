@@ -8,21 +8,29 @@ as specs are: with positions, guarded, its scalars as text until the setting say
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from controller.aws import targets
+from controller.aws.buckets import SHARE
+from controller.aws.lease import terms
+from controller.aws.lease.terms import LeaseSettings
+from controller.aws.targets import Target, Targets
 from controller.core import scalars, yaml
 from controller.core.ecs.read import closest, did_you_mean
 from controller.core.gaudi.cards import DEFAULT_PORT_BASE
 from controller.core.gaudi.ports import base_problem
 from controller.core.nodes import Mapping as Tree
-from controller.core.nodes import Node, Scalar, Sequence
+from controller.core.nodes import Node, Scalar, Sequence, locate
+from controller.core.path import show
 from controller.core.prune import SHARE_PER_PASS, SHRINK
 from controller.core.quoting import quote
 from controller.core.render import DEFAULT_OWNER
+from controller.core.render import Settings as Rendering
 from controller.errors import Usage
 
 PREFIX: Final = "CONTROLLER_"
@@ -34,6 +42,8 @@ _PATTERNS: Final = {
     _OWNER: "it may hold letters, digits, `_`, `.` and `-` only",
     _LISTEN: "write host:port, or off",
     _JOURNAL: "write sqlite:PATH, s3://bucket/prefix, dynamodb://table or off",
+    **targets.PATTERNS,
+    **terms.PATTERNS,
 }
 
 
@@ -82,6 +92,12 @@ class Settings(BaseModel):
     `dynamodb://table`, or `off`."""
     port_base: Annotated[int, Field(ge=1024, le=32_760), AfterValidator(_clear)] = DEFAULT_PORT_BASE
     """Host port that stands for card 0 (`gaudi.isolation: hostPorts`); the same for all controllers of a cluster."""
+    targets: Targets = ()
+    """Accounts and regions that specs name as `target`, each with the role to work there with."""
+    lease: LeaseSettings | None = None
+    """Where controllers agree on which of them writes. Absent: there is only this one."""
+    api_share: Annotated[float, Field(gt=0, le=1)] = SHARE
+    """Our part of ECS's throttle buckets, which an account's people, CI and controllers share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +119,22 @@ def load(*, flags: Mapping[str, Any], environment: Mapping[str, str], file: Path
     Raises:
         Usage: the file cannot be read, or some value makes no sense.
     """
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = dict.fromkeys(Settings.model_fields, "default")
+    given: dict[str, _Given] = {}
     for layer in (_from_file(file), _from_environment(environment), _from_flags(flags)):
-        for name, value, origin in layer:
-            values[name], origins[name] = value, origin
+        given |= {one.name: one for one in layer}
+    origins = dict.fromkeys(Settings.model_fields, "default") | {one.name: one.origin for one in given.values()}
     try:
-        return Loaded(Settings.model_validate(values), origins, _suspects(environment))
+        settings = Settings.model_validate({one.name: one.value for one in given.values()})
     except ValidationError as error:
-        raise Usage("; ".join(_problem(one, origins) for one in error.errors())) from error
+        raise Usage("; ".join(_problem(one, given[str(one["loc"][0])]) for one in error.errors())) from error
+    return Loaded(settings, origins, _suspects(environment))
+
+
+def rendering(settings: Settings, *, environment: Mapping[str, str], today: date) -> Rendering:
+    """Of these settings what rendering needs. The region is found as the AWS CLI finds it, but for profiles: reading
+    those is left to AWS's own library, which offline verbs do not load."""
+    region = settings.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None
+    return Rendering(owner=settings.owner, port_base=settings.port_base, region=region, today=today)
 
 
 def variable(name: str) -> str:
@@ -119,26 +142,46 @@ def variable(name: str) -> str:
     return f"{PREFIX}{name.upper()}"
 
 
+class _Given(NamedTuple):
+    """What somebody says of one setting, and where."""
+
+    name: str
+    value: Any
+    origin: str
+    node: Node | None = None
+    """Its text with positions, where it was YAML."""
+
+
 _FLAGS: Final = {"clusters": "--cluster"}
+_PARSED: Final[Mapping[str, type[BaseModel]]] = {"targets": Target, "lease": LeaseSettings}
+"""Settings with members of their own. A variable gives them as YAML, which JSON is."""
 _KINDS: Final = {
     "int": "a whole number",
     "float": "a number",
     "string": "text",
     "tuple": "a list",
     "bool": "true or false",
+    "model": "a mapping",
 }
 _SHAPES: Final[Mapping[type, str]] = {dict: "a mapping", list: "a list", tuple: "a list"}
 _LENGTHS: Final = {"string_too_long": ("max_length", "most"), "string_too_short": ("min_length", "least")}
 _LIMITS: Final = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
-def _problem(error: Any, origins: Mapping[str, str]) -> str:
-    name, kind, given = str(error["loc"][0]), str(error["type"]), error["input"]
-    at = origins[name]
-    told = at if at.startswith(("--", PREFIX)) else f"{at}: {'.'.join(map(str, error['loc']))}"
+def _problem(error: Any, said: _Given) -> str:
+    path, kind, given = error["loc"], str(error["type"]), error["input"]
+    if len(path) > 1 and said.node is not None:
+        at = str(locate(said.node, path[1:]))
+        told = f"{at}: {show(path)}"
+    else:
+        at = said.origin
+        told = at if at.startswith(("--", PREFIX)) else f"{at}: {show(path)}"
     if kind == "extra_forbidden":
-        hint = did_you_mean(name, Settings.model_fields)
-        return f"{at}: {quote(name)} is no setting{f'; {hint}' if hint else ''}"
+        return f"{at}: {_unknown(path)}"
+    if kind == "missing":
+        return f"{at}: {show(path[:-1])} needs {quote(str(path[-1]))}"
+    if kind == "value_error":
+        return f"{told}: {error['ctx']['error']}"
     shown = quote(given) if isinstance(given, str) else _SHAPES.get(type(given), str(given))
     limits = [f"{words} {error['ctx'][limit]:g}" for limit, words in _LIMITS.items() if limit in error.get("ctx", {})]
     if limits:
@@ -153,18 +196,34 @@ def _problem(error: Any, origins: Mapping[str, str]) -> str:
     return f"{told} must be {wanted}, not {shown}" if wanted else f"{told} is {shown}: {error['msg']}"
 
 
-def _from_flags(flags: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+def _unknown(path: tuple[str | int, ...]) -> str:
+    """What is said of a member that there is not."""
+    name = str(path[-1])
+    if len(path) == 1:
+        hint = did_you_mean(name, Settings.model_fields)
+        return f"{quote(name)} is no setting{f'; {hint}' if hint else ''}"
+    members = _PARSED[str(path[0])].model_fields.items()
+    hint = did_you_mean(name, [field.alias or member for member, field in members])
+    return f"{quote(name)} is no member of {show(path[:-1])}{f'; {hint}' if hint else ''}"
+
+
+def _from_flags(flags: Mapping[str, Any]) -> Iterator[_Given]:
     for name, value in flags.items():
-        yield name, value, _FLAGS.get(name, f"--{name.replace('_', '-')}")
+        yield _Given(name, value, _FLAGS.get(name, f"--{name.replace('_', '-')}"))
 
 
-def _from_environment(environment: Mapping[str, str]) -> Iterator[tuple[str, Any, str]]:
+def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
     """`CONTROLLER_PORT_BASE=18200`; a list is separated by commas. An empty variable counts as none."""
     for name in Settings.model_fields:
         text = environment.get(variable(name))
-        if text:
+        if not text:
+            continue
+        if name in _PARSED:
+            for document in _read(variable(name), text.encode()):
+                yield _Given(name, _value(document), variable(name), document)
+        else:
             value = [part.strip() for part in text.split(",") if part.strip()] if name == "clusters" else text
-            yield name, value, variable(name)
+            yield _Given(name, value, variable(name))
 
 
 def _suspects(environment: Mapping[str, str]) -> dict[str, str]:
@@ -177,26 +236,30 @@ def _suspects(environment: Mapping[str, str]) -> dict[str, str]:
     return {variable(word): variable(name) for word, name in meant.items() if name is not None}
 
 
-def _from_file(path: Path | None) -> Iterator[tuple[str, Any, str]]:
+def _from_file(path: Path | None) -> Iterator[_Given]:
     if path is None:
         return
     try:
         content = path.read_bytes()
     except OSError as error:
         raise Usage(f"configuration {path} cannot be read: {error.strerror}", advice="check --config") from error
-    found = yaml.read(str(path), content)
+    for root in _read(str(path), content):
+        if not isinstance(root, Tree):
+            raise Usage(f"{root.span}: a configuration is a mapping of settings, not {scalars.kind(root)}")
+        for entry in root.entries:
+            if not scalars.is_null(entry.value):
+                yield _Given(entry.key.text, _value(entry.value), str(entry.key.span), entry.value)
+
+
+def _read(name: str, content: bytes) -> tuple[Node, ...]:
+    """The document of a YAML text, if there is one."""
+    found = yaml.read(name, content)
     if found.diagnostics:
         told = [f"{one.at}: {one.message}{f'; {one.hint}' if one.hint else ''}" for one in found.diagnostics]
         raise Usage("; ".join(told))
     if len(found.documents) > 1:
         raise Usage(f"{found.documents[1].root.span}: a configuration is one document")
-    for document in found.documents:
-        root = document.root
-        if not isinstance(root, Tree):
-            raise Usage(f"{root.span}: a configuration is a mapping of settings, not {scalars.kind(root)}")
-        for entry in root.entries:
-            if not scalars.is_null(entry.value):
-                yield entry.key.text, _value(entry.value), str(entry.key.span)
+    return tuple(document.root for document in found.documents)
 
 
 def _value(node: Node) -> Any:

@@ -4,8 +4,10 @@ Neighbours: `survey` (the look), `reconcile.reconciler` (the act), `core.pass_re
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from controller.app.survey import Survey, Terms, cluster_name, survey
@@ -13,7 +15,6 @@ from controller.aws.ecs import together
 from controller.core.desired import Desired, desire
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport, settled
 from controller.core.prune import Limits, Pass
-from controller.core.render import Settings as RenderSettings
 from controller.core.status import Type, conditions
 from controller.core.workload import Key, Workload
 from controller.errors import ControllerError, Denied
@@ -21,7 +22,7 @@ from controller.reasons import Reason
 from controller.reconcile.ports import Clock, ReadEcs
 from controller.reconcile.reconciler import Reconciler, Result
 from controller.reconcile.rollouts import Rollouts
-from controller.settings import Settings
+from controller.settings import Settings, rendering
 from controller.sources.snapshot import Snapshot, Source
 
 FIRST_POLL: Final = 1.0
@@ -84,7 +85,7 @@ def terms_of(settings: Settings, found: Snapshot, desired: Desired) -> Terms:
 
 def desired_of(found: Snapshot, settings: Settings) -> Desired:
     """What a source revision asks for, under these settings."""
-    render = RenderSettings(owner=settings.owner, port_base=settings.port_base)
+    render = rendering(settings, environment=os.environ, today=datetime.now(UTC).date())
     return desire(found.files, render, found.problems)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -52,7 +53,6 @@ def for_both(function: F) -> F:
                 multiple=True,
                 help="Look here for services without a spec, too.",
             ),
-            click.option("--region", metavar="NAME", help="AWS region, where the environment does not say it."),
             click.option("--profile", metavar="NAME", help="AWS profile."),
             for_rendering,
             click.option(
@@ -76,6 +76,7 @@ def for_rendering(function: F) -> F:
             click.option(
                 "--port-base", type=int, metavar="PORT", help="Host port that stands for card 0.  [default: 18100]"
             ),
+            click.option("--region", metavar="NAME", help="AWS region, where the environment does not say it."),
             click.option(
                 "--config",
                 type=click.Path(path_type=Path, dir_okay=False),
@@ -128,7 +129,6 @@ def settings(flags: dict[str, Any]) -> "Settings":
 
 def rendering(flags: dict[str, Any]) -> "Rendering":
     """Of these settings what rendering needs."""
-    from controller.core.render import Settings as Rendering
+    from controller.settings import rendering as of
 
-    found = settings(flags)
-    return Rendering(owner=found.owner, port_base=found.port_base)
+    return of(settings(flags), environment=os.environ, today=datetime.now(UTC).date())

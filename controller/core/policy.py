@@ -90,9 +90,6 @@ def images(rendered: Rendered) -> Iterator[Diagnostic]:
         image = str(container.get("image", ""))
         if not image:
             yield _finding(rendered, path, f"container `{container.get('name')}` has no image")
-        elif image.startswith("dlc://"):
-            message = "dlc:// references are not resolved by this version"
-            yield _finding(rendered, (*path, "image"), message, hint="write the image's full registry address")
 
 
 def ports(rendered: Rendered) -> Iterator[Diagnostic]:
@@ -242,7 +239,14 @@ def instance_size(rendered: Rendered) -> Iterator[Diagnostic]:
 def gaudi(rendered: Rendered, settings: Settings) -> Iterator[Diagnostic]:
     """Everything that `core.gaudi` knows about a task with cards."""
     spec = rendered.workload.document.spec
-    task = gaudi_rules.Task(rendered.register, rendered.create, spec.gaudi, settings.port_base)
+    task = gaudi_rules.Task(
+        rendered.register,
+        rendered.create,
+        spec.gaudi,
+        port_base=settings.port_base,
+        region=settings.region_of(rendered.workload),
+        today=settings.today,
+    )
     for one in gaudi_rules.check(task):
         yield _finding(rendered, one.path, one.message, code=one.code, hint=one.hint, severity=one.severity)
 

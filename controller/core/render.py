@@ -9,7 +9,8 @@ refuse), `plan` (what of it to send).
 import copy
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 
 from controller.core.applied import HISTORY, KEYS, MEMBERS, history_tag, keys_tag, members_tag, revision_hash
@@ -17,13 +18,14 @@ from controller.core.diagnostics import Code, Diagnostic, Severity
 from controller.core.draft import GAUDI, Draft, Reason
 from controller.core.gaudi.cards import DEFAULT_PORT_BASE
 from controller.core.gaudi.image import understand
+from controller.core.gaudi.references import SCHEME, Resolved, Unresolved, resolve
 from controller.core.gaudi.requirements import Circumstances, requirements
 from controller.core.gaudi.version import Version
 from controller.core.gaudi.visibility import check as visibility
 from controller.core.gaudi.visibility import is_smoke
 from controller.core.normalize import Canonical, digest, normalize
 from controller.core.ownership import DIGEST, GENERATION, LABELS, ON_DELETE, OWNER, SOURCE, SUSPENDED, tag_value
-from controller.core.path import Item
+from controller.core.path import Item, Path
 from controller.core.service_request import service_request
 from controller.core.spec import Gaudi, OnDelete
 from controller.core.workload import Workload
@@ -43,6 +45,19 @@ class Settings:
     """Host port that stands for card 0."""
     targets: frozenset[str] = frozenset()
     """Names that `spec.target` may have."""
+    region: str | None = None
+    """Region of the clusters that name neither a target nor their ARN; None where it is not known."""
+    target_regions: Mapping[str, str] = field(default_factory=dict)
+    """Region of each target, as far as it is configured."""
+    today: date | None = None
+    """For what has run out of support; None leaves that out."""
+
+    def region_of(self, workload: Workload) -> str | None:
+        """Region of a workload's cluster: by its ARN, by its target, else the region at hand."""
+        spec = workload.document.spec
+        if spec.cluster.startswith("arn:"):
+            return spec.cluster.split(":")[3]
+        return self.region if spec.target is None else self.target_regions.get(spec.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,7 @@ def render(workload: Workload, settings: Settings) -> Rendering:
     draft = Draft(workload=workload, register=copy.deepcopy(workload.task_definition), reasons=[], problems=[])
     draft.register.setdefault("family", workload.document.metadata.name)
     _check_target(draft, settings)
+    _resolve_images(draft, settings)
     if workload.document.spec.gaudi is not None:
         _add_gaudi(draft, workload.document.spec.gaudi, settings)
     if workload.document.spec.reconcile.keep_revisions is not None:
@@ -198,6 +214,21 @@ def _check_target(draft: Draft, settings: Settings) -> None:
     if target is not None and target not in settings.targets:
         hint = f"targets: {', '.join(sorted(settings.targets)) or 'none is configured'}"
         draft.problem(Code.UNKNOWN_TARGET, f"target `{target}` is not configured", ("spec", "target"), hint=hint)
+
+
+def _resolve_images(draft: Draft, settings: Settings) -> None:
+    """`dlc://` references become addresses of the registry in the cluster's region."""
+    for container in draft.register.get("containerDefinitions", ()):
+        reference = str(container.get("image", ""))
+        if not reference.startswith(SCHEME):
+            continue
+        path: Path = ("taskDefinition", "containerDefinitions", Item(str(container.get("name"))), "image")
+        match resolve(reference, settings.region_of(draft.workload)):
+            case Resolved(address, why):
+                container["image"] = address
+                draft.reason(path, why, ("spec", *path))
+            case Unresolved(message, hint):
+                draft.problem(Code.BAD_VALUE, message, ("spec", *path), hint=hint)
 
 
 def _add_gaudi(draft: Draft, gaudi: Gaudi, settings: Settings) -> None:

@@ -26,7 +26,7 @@ SIDECAR = "{name: log, image: i, essential: false, portMappings: [{containerPort
         (SPEC.replace('    memory: "700000"\n', ""), "policy", "has no memory"),
         (inside("memory: 10\n        memoryReservation: 20"), "policy", "below memoryReservation"),
         (inside("essential: false").replace("{cards: 8}", "{cards: 8, container: train}"), "policy", "is essential"),
-        (SPEC.replace("example.com/bert:1", "dlc://pytorch/1.11.0"), "policy", "dlc://"),
+        (SPEC.replace("example.com/bert:1", "dlc://pytorch/1.11.0"), "bad-value", "the region is not known"),
         (inside("portMappings: [{containerPort: 80, hostPort: 81}]"), "policy", "differs from containerPort"),
         (
             inside("portMappings: [{containerPort: 80}, {containerPort: 80, protocol: udp}, {containerPort: 81}]")

@@ -7,11 +7,13 @@ so a pasted task definition without a `gaudi` section is read just the same. Nei
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
+from controller.core.diagnostics import Code
 from controller.core.fields.service import is_daemon
 from controller.core.fields.spelling import memory_mib
-from controller.core.gaudi import environment, ports, visibility
+from controller.core.gaudi import environment, image_rules, ports, visibility
 from controller.core.gaudi.cards import DEFAULT_PORT_BASE, CardSet
 from controller.core.gaudi.demand import apart, demand_of
 from controller.core.gaudi.finding import Finding, warning
@@ -33,6 +35,10 @@ class Task:
     create: Mapping[str, Any]
     gaudi: Gaudi | None = None
     port_base: int = DEFAULT_PORT_BASE
+    region: str | None = None
+    """The cluster's, where it is known."""
+    today: date | None = None
+    """For what runs out of support; None leaves that out."""
 
     @property
     def containers(self) -> list[Mapping[str, Any]]:
@@ -58,6 +64,8 @@ def check(task: Task) -> Iterator[Finding]:
     holders = task.holders
     names = {str(container.get("name")) for container, _ in holders}
     efa = task.gaudi is not None and task.gaudi.efa
+    for container in task.containers:
+        yield from image_rules.check(container, region=task.region, today=task.today)
     for container, cards in holders:
         yield from environment.check(container, cards=cards, synapseai=task.synapseai(container), efa=efa)
     for container in task.containers:
@@ -67,6 +75,7 @@ def check(task: Task) -> Iterator[Finding]:
         yield from _memory(task)
         yield from ports.check(task.register, (cards for _, cards in visibility.sets(task.register)), task.port_base)
         yield from _replicas(task)
+        yield from _version(task)
     if efa:
         yield from _between_instances(task)
 
@@ -89,6 +98,22 @@ def _replicas(task: Task) -> Iterator[Finding]:
             "use gaudi.isolation: hostPorts, a distinctInstance constraint, or more than half of the instance's memory"
         )
         yield warning(("service", "placementConstraints"), message, hint)
+
+
+def _version(task: Task) -> Iterator[Finding]:
+    """What the spec says of the image and what the image's tag says must be one version."""
+    said = Version.read(task.gaudi.synapseai) if task.gaudi is not None and task.gaudi.synapseai else None
+    for container, _ in task.holders:
+        found = understand(str(container.get("image", ""))).synapseai
+        if said is not None and found is not None and said != found:
+            path = ("taskDefinition", "containerDefinitions", Item(str(container.get("name"))), "image")
+            message = f"the image has SynapseAI {found} by its tag, but gaudi.synapseai is {said}"
+            yield Finding(
+                path,
+                message,
+                "remove gaudi.synapseai: it is for images whose tag says nothing",
+                code=Code.CONTRADICTION,
+            )
 
 
 def _memory(task: Task) -> Iterator[Finding]:

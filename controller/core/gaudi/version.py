@@ -36,5 +36,9 @@ class Version:
         """Whether software of this version runs on that driver."""
         return self.release == driver.release
 
+    def distance(self, other: "Version") -> tuple[int, int, int]:
+        """How far away another version is; the smaller of two is the nearer."""
+        return abs(self.major - other.major), abs(self.minor - other.minor), abs(self.patch - other.patch)
+
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
