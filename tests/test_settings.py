@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 from pydantic import ValidationError
 
+from controller.aws.lease.terms import LeaseSettings
+from controller.aws.targets import Target
 from controller.errors import Usage
 from controller.settings import Settings, load, variable
 
@@ -52,16 +54,122 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(written
     assert found.origins["port_base"] == "default"
 
 
+NUMBERS = {
+    **dict.fromkeys(("resync", "timeout", "delete_after"), 5.0),
+    **dict.fromkeys(("workers", "max_concurrent_rollouts", "delete_share", "delete_shrink"), 5),
+    "port_base": 2000,
+    "api_share": 0.25,
+}
+TEXTS = {"http": "localhost:9090", "journal": "s3://bucket/history"}
+NESTED = {
+    "targets": ("[{name: prod, region: us-west-2}]", (Target(name="prod", region="us-west-2"),)),
+    "lease": ("{store: 's3://bucket'}", LeaseSettings(store="s3://bucket")),
+}
+
+
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_every_setting_can_come_from_the_environment_and_from_the_file(name, written):
-    numbers = {"resync": 5.0, "workers": 5, "timeout": 5.0, "port_base": 2000}
-    texts = {"http": "localhost:9090", "journal": "s3://bucket/history"}
-    wanted = {"clusters": ("a", "b"), **numbers, **texts}.get(name, "x")
-    value = "a, b" if name == "clusters" else str(wanted)
-    found = settings(environment={variable(name): value})
+    wanted = {"clusters": ("a", "b"), **NUMBERS, **TEXTS}.get(name, "x")
+    text = in_file = str(wanted)
+    if name == "clusters":
+        text, in_file = "a, b", "[a, b]"
+    elif name in NESTED:
+        text, wanted = NESTED[name]
+        in_file = text
+    found = settings(environment={variable(name): text})
     assert (getattr(found.settings, name), found.origins[name]) == (wanted, variable(name))
-    found = settings(file=written(f"{name}: {'[a, b]' if name == 'clusters' else value}\n"))
+    found = settings(file=written(f"{name}: {in_file}\n"))
     assert (getattr(found.settings, name), found.origins[name]) == (wanted, "controller.yaml:1:1")
+
+
+TARGETS = """\
+lease:
+  store: dynamodb://leases
+  duration: 35
+  deadline: 30
+  retry: 5
+targets:
+  - name: prod
+    region: us-west-2
+    roleArn: arn:aws:iam::012345670123:role/controller
+    externalId: abc
+    clusters: [train, serve]
+  - name: staging
+    region: us-west-2
+    account: 012345670124
+"""
+
+
+def test_targets_and_the_lease(written):
+    """An account keeps its zeros: YAML would read 012345670123 as an octal number."""
+    found = settings(file=written(TARGETS)).settings
+    assert [(one.name, one.expected_account, one.clusters) for one in found.targets] == [
+        ("prod", "012345670123", ("train", "serve")),
+        ("staging", "012345670124", ()),
+    ]
+    assert found.lease == LeaseSettings(store="dynamodb://leases", duration=35, deadline=30, retry=5)
+
+
+def test_targets_from_the_environment_are_yaml_or_json():
+    json = '[{"name": "prod", "region": "us-west-2", "account": "012345670123"}]'
+    (found,) = settings(environment={"CONTROLLER_TARGETS": json}).settings.targets
+    assert found.account == "012345670123"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("roleArn:", "rolArn:", "controller.yaml:9:5: `rolArn` is no member of targets[0]; did you mean `roleArn`?"),
+        ("    region: us-west-2\n    roleArn", "    roleArn", "controller.yaml:7:5: targets[0] needs `region`"),
+        ("name: staging", "name: prod", "controller.yaml:6:1: targets: two targets are named prod"),
+        (
+            "account: 012345670124",
+            "account: 012345670123",
+            "controller.yaml:6:1: targets: prod and staging are one place",
+        ),
+        (
+            "account: 012345670124",
+            "account: 1234",
+            "controller.yaml:14:5: targets[1].account is `1234`: write the twelve",
+        ),
+        ("[train, serve]", "train", "controller.yaml:11:5: targets[0].clusters must be a list, not `train`"),
+        ("[train, serve]", "[train, a b]", "controller.yaml:11:23: targets[0].clusters[1] is `a b`: write the name or"),
+        (
+            "  - name: prod\n",
+            "  - prod\n  - name: prod\n",
+            "controller.yaml:7:5: targets[0] must be a mapping, not `prod`",
+        ),
+        (
+            "deadline: 30",
+            "deadline: 40",
+            "controller.yaml:1:1: lease: the duration (35 s) must be longer than the deadline",
+        ),
+        ("retry: 5", "retry: 0", "controller.yaml:5:3: lease.retry is `0`: it must be more than 0"),
+        (
+            "dynamodb://leases",
+            "redis://x",
+            "controller.yaml:2:3: lease.store is `redis://x`: write dynamodb://TABLE or",
+        ),
+    ],
+)
+def test_what_is_wrong_inside_of_a_setting_is_said_at_its_place(written, old, new, told):
+    assert old in TARGETS
+    assert told in refused(file=written(TARGETS.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "[{name: prod, rgion: x}]",
+            "CONTROLLER_TARGETS:1:15: `rgion` is no member of targets[0]; did you mean `region`?",
+        ),
+        ("prod", "CONTROLLER_TARGETS must be a list, not `prod`"),
+        ("[{", "CONTROLLER_TARGETS:1:"),
+    ],
+)
+def test_a_variable_with_members_has_places_too(text, told):
+    assert told in refused(environment={"CONTROLLER_TARGETS": text})
 
 
 def test_settings_are_frozen():

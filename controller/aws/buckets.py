@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+SHARE: Final = 0.5
+"""The part of each bucket that is ours by default; the rest is for people, CI and other controllers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:

@@ -26,12 +26,10 @@ from enum import IntEnum
 from typing import Any, Final
 
 from controller.aws.api import Api, ApiError
-from controller.aws.buckets import BUCKET_OF, UNLISTED, Bucket
+from controller.aws.buckets import BUCKET_OF, SHARE, UNLISTED, Bucket
 from controller.aws.errors import classify
 from controller.reasons import Reason
 
-SHARE: Final = 0.5
-"""The part of each bucket that is ours by default; the rest is for people, CI and other controllers."""
 OLDEST_EVERY: Final = 8
 """Every so many tokens one goes to whoever has waited longest, whatever its priority."""
 IN_FLIGHT: Final = 32

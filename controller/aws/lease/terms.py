@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 STORE: Final = r"^(dynamodb://[A-Za-z0-9_.-]{3,255}|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?)$"
+PATTERNS: Final = {STORE: "write dynamodb://TABLE or s3://BUCKET/PREFIX"}
+"""Pattern → what it asks for, in words."""
 JITTER: Final = 1.2
 """How much longer than `retry` a pause may be, so that candidates do not come in step. Source: client-go."""
 
