@@ -36,8 +36,8 @@ HISTORY: Final = 100
 REVISIONS_BATCH: Final = 20
 """Revisions per DescribeServiceRevisions. Source: ECS API."""
 CANDIDATES: Final = 20
-"""How many ACTIVE revisions of a family, newest first, are looked at for equal content before a new one is made: to read
-more would cost more of the account's throttle than to register one."""
+"""How many ACTIVE revisions of a family, newest first, are looked at for equal content before a new one is made: reading
+more of them costs more of the account's throttle than registering one."""
 
 
 MOST_REVISIONS: Final = 1000
