@@ -8,7 +8,7 @@ workload is never two workers', and nothing is written on the word of an old obs
 
 What goes wrong stays where it goes wrong: an unreadable source leaves the last revision standing, a cluster that
 cannot be observed makes its own workloads unknown, a workload that fails is retried by itself with backoff.
-Neighbours: `following`, `fleet`, `survey`, `reconcile.reconciler`, `runtime`.
+Neighbours: `following`, `fleet`, `attempts`, `deletions`, `survey`, `reconcile.reconciler`, `runtime`.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from controller.app.attempts import Attempts
+from controller.app.deletions import Deletions
 from controller.app.fleet import Fleet
 from controller.app.following import Aside, Following, in_a_thread
 from controller.app.once import acted, terms_of
@@ -36,8 +38,7 @@ from controller.aws.limits import Priority, priority
 from controller.core.desired import Desired
 from controller.core.live import Observation
 from controller.core.pass_report import WorkloadReport
-from controller.core.plan import Drift, Step
-from controller.core.prune import Pass
+from controller.core.plan import Drift
 from controller.core.status import conditions
 from controller.core.workload import Key
 from controller.errors import ControllerError
@@ -60,9 +61,6 @@ WATCH: Final = 10.0
 """Seconds between two looks at what rolls out or drains."""
 WATCHED_AFTER_A_WRITE: Final = 120.0
 """Seconds for which a workload is watched after a write, whatever it looks like: as long as ECS may show old state."""
-STALLED_RETRY: Final = 3600.0
-"""Seconds until something that ECS has refused is tried again although neither spec nor live state have changed: what
-was missing (a role, a quota) may be there now."""
 DRAIN: Final = 20.0
 """Seconds that the work in flight is given to end when the daemon stops; ECS kills after 30 unless told otherwise."""
 
@@ -92,21 +90,19 @@ class Daemon:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _clusters: set[str] = field(default_factory=set)
     """Clusters in which services of ours may be, also those that no spec names any more."""
-    _tried: dict[Key, tuple[tuple[Step, ...], float]] = field(default_factory=dict)
-    """What was last tried in vain: the steps that are left of it, and when it was."""
+    _attempts: Attempts = field(default_factory=Attempts)
+    _deletions: Deletions = field(init=False)
     _looked: dict[Key, float] = field(default_factory=dict)
     """When a worker was last done with a key."""
     _written: dict[Key, float] = field(default_factory=dict)
-    _deletable: set[Key] = field(default_factory=set)
-    """Services without a spec that the last survey has found to be deletable."""
-    _deletions: dict[Key, float] = field(default_factory=dict)
-    """Deletions of this pass, and when they were decided on."""
+    """When a worker last wrote to a key."""
 
     def __post_init__(self) -> None:
         clock = self.reconciler.clock
         self.following = Following(self.source, self.settings, clock, self.log, self._changed, self.aside)
         self.fleet = Fleet(clock, self.log)
         self.queue = WorkQueue(self.jitter, self.instruments)
+        self._deletions = Deletions(self.settings.resync)
         self._rollouts = Rollouts(self.settings.max_concurrent_rollouts)
         self._clusters = {cluster_name(cluster) for cluster in self.settings.clusters}
 
@@ -150,11 +146,11 @@ class Daemon:
     def _changed(self, before: Desired, after: Desired) -> None:
         """The source has a new revision."""
         self._clusters |= {key.cluster for key in after.rendered}
-        self._deletable.clear()
+        self._deletions.revoke()
         for key, rendered in after.rendered.items():
             old = before.rendered.get(key)
             if old is not None and old.digest != rendered.digest:
-                self._tried.pop(key, None)
+                self._attempts.forget(key)
                 self.queue.forget(key)
                 self.queue.add(key, priority=CHANGED)
         self._survey_now.set()
@@ -219,17 +215,10 @@ class Daemon:
             terms_of(self.settings, found, self.desired),
             clusters=tuple(sorted(self._clusters)),
             ready=self._ready(),
-            so_far=self._pass(),
+            so_far=self._deletions.so_far(asyncio.get_running_loop().time()),
             source=self.following.health(),
             stale=self._is_stale,
         )
-
-    def _pass(self) -> Pass:
-        """Deletions of the last resync interval: a pass, however often the source changes."""
-        now = asyncio.get_running_loop().time()
-        self._deletions = {key: at for key, at in self._deletions.items() if now < at + self.settings.resync}
-        ends = min(self._deletions.values(), default=now) + self.settings.resync - now
-        return Pass(begun=frozenset(self._deletions), ends=ends)
 
     def _is_stale(self, key: Key, seen: Observation) -> bool:
         expectations = self.reconciler.expectations
@@ -239,7 +228,7 @@ class Daemon:
         """Keep what only a look at everything tells. `current`: the source has not changed meanwhile."""
         self._take_clusters(seen)
         self._forget(key for key in self.reports if key not in seen.reports and self._is_unwanted(key))
-        self._deletable = {key for key, one in seen.reports.items() if _is_deletable(one)} if current else set()
+        self._deletions.found(seen.reports.values() if current else ())
 
     def _take(self, seen: Survey, desired: Desired, began: float) -> None:
         """Keep what was seen and queue what needs a worker."""
@@ -249,9 +238,9 @@ class Daemon:
             if key in seen.stale or key in self.queue.held or self._looked.get(key, -1.0) >= began:
                 continue
             self._rollouts.saw(key, report.health)
-            in_turn = self._in_turn(report)
-            self._keep(in_turn, desired)
-            self._queue_up(in_turn)
+            told = self._attempts.recall(self._in_turn(report))
+            self._keep(told, desired)
+            self._queue_up(told)
         for key in self._rollouts.next():
             self.queue.add(key, priority=RESYNC)
 
@@ -284,20 +273,20 @@ class Daemon:
         """These are no more."""
         for key in list(keys):
             self.fleet.drop(key)
-            for memory in (self._tried, self._looked, self._written):
-                memory.pop(key, None)
+            self._attempts.forget(key)
+            self._looked.pop(key, None)
+            self._written.pop(key, None)
 
     def _queue_up(self, report: WorkloadReport) -> None:
         """Queue a workload that was seen to need a hand, unless that very hand was just given in vain."""
         key, now = report.key, asyncio.get_running_loop().time()
         if not report.plan.steps:
-            self._tried.pop(key, None)
+            self._attempts.forget(key)
             return
-        steps, at = self._tried.get(key, ((), now))
-        if steps == report.plan.steps and (key in self.queue or now < at + STALLED_RETRY):
+        if self._attempts.in_vain(report, waiting=key in self.queue, now=now):
             return
-        if key in self._deletable:
-            self._deletions.setdefault(key, now)
+        if key in self._deletions:
+            self._deletions.begin(key, now)
         self.queue.add(key, priority=RESYNC)
 
     # Workloads
@@ -317,9 +306,9 @@ class Daemon:
             self._written[key] = now
         left = result.plan.steps[len(result.done) :]
         if result.error is not None and left:
-            self._tried[key] = (left, now)
+            self._attempts.failed(key, left, result.error, at=now)
         else:
-            self._tried.pop(key, None)
+            self._attempts.forget(key)
         self._tell(key, result)
         return Next(after=wanted.after, failed=wanted.backoff, terminal=wanted.terminal)
 
@@ -330,7 +319,7 @@ class Daemon:
             return await self.reconciler.converge(
                 rendered, ready=self._ready(), deadline=self.settings.timeout, rollouts=self._rollouts
             )
-        if key in self._deletable:
+        if key in self._deletions:
             return await self.reconciler.remove(key, source=self.following.health())
         return None
 
@@ -382,9 +371,6 @@ class Daemon:
 
     def _crashed(self, key: Key | None, error: Exception) -> None:
         if key is not None and key in self.reports:
-            self._tried[key] = (self.reports[key].plan.steps, asyncio.get_running_loop().time())
+            left, now = self.reports[key].plan.steps, asyncio.get_running_loop().time()
+            self._attempts.failed(key, left, None, at=now)
         self.log.error("crashed", workload=str(key) if key else None, exc_info=error)
-
-
-def _is_deletable(report: WorkloadReport) -> bool:
-    return report.plan.drift is Drift.ORPHANED and bool(report.plan.steps)
