@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -27,6 +28,7 @@ VERBS: Final = {
     "run": "Run the daemon (what `controller` alone does too).",
     "validate": "Check spec files; needs no credentials and no network.",
     "render": "Print the exact ECS requests of spec files.",
+    "import": "Make spec files of live services, and prove them.",
     "schema": "Print the JSON Schema of a kind, or write crds/.",
     "sandbox": "Serve an embedded AWS on a loopback port.",
     "demo": "Play the whole story against the embedded AWS.",
@@ -58,7 +60,8 @@ class Verbs(click.Group):
         """The command of a verb."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"controller.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = import_module(f"controller.cli.{module}").command
         return command
 
     def resolve_command(

@@ -16,15 +16,16 @@ UNKNOWN_VALUE: Final = "TODO-SECRET"
 """Stands in a text where a secret stood."""
 
 
-def placeholders(register: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Where a RegisterTaskDefinition request still holds placeholders, and what is to be done about each."""
+def placeholders(register: Mapping[str, Any]) -> Iterator[tuple[Path, str, str]]:
+    """Where a RegisterTaskDefinition request still holds placeholders, what each stands for, what to do about it."""
     yield from _within(register, ("taskDefinition",))
 
 
-def _within(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+def _within(value: Any, path: Path) -> Iterator[tuple[Path, str, str]]:
     match value:
         case {"name": str(secret), "valueFrom": place} if place == UNKNOWN_PLACE:
-            yield path, f"nobody has said where the secret {secret} is kept"
+            hint = "give the ARN of a Secrets Manager secret or the name of an SSM parameter"
+            yield path, f"nobody has said where the secret {secret} is kept", hint
         case Mapping():
             for name, member in value.items():
                 yield from _within(member, (*path, str(name)))
@@ -33,6 +34,7 @@ def _within(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
                 called = member.get("name") if isinstance(member, Mapping) else None
                 yield from _within(member, (*path, Item(called) if isinstance(called, str) else index))
         case str(text) if UNKNOWN_VALUE in text:
-            yield path, f"{UNKNOWN_VALUE} stands where a secret stood"
+            hint = "let `secrets` put it into a variable, and use that one"
+            yield path, f"{UNKNOWN_VALUE} stands where a secret stood", hint
         case _:
             pass

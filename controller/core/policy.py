@@ -134,7 +134,7 @@ def network(rendered: Rendered) -> Iterator[Diagnostic]:
 def constraints(rendered: Rendered) -> Iterator[Diagnostic]:
     """Placement expressions must be expressions, and a Gaudi task must be allowed on a DL1. Source: cluster query
     language."""
-    facts = Facts(attributes={"ecs.instance-type": DL1_INSTANCE_TYPE, "ecs.os-type": "linux"})
+    facts = Facts(attributes={"ecs.instance-type": DL1_INSTANCE_TYPE, "ecs.os-type": "linux"}, partial=True)
     both = [
         (("taskDefinition", "placementConstraints"), rendered.register.get("placementConstraints", ())),
         (("service", "placementConstraints"), rendered.create.get("placementConstraints", ())),
@@ -294,8 +294,7 @@ def secrets(rendered: Rendered) -> Iterator[Diagnostic]:
 
 def unfilled(rendered: Rendered) -> Iterator[Diagnostic]:
     """Placeholders of `controller import`: ECS would take them, and the tasks would not start."""
-    for path, message in placeholders(rendered.register):
-        hint = "give the ARN of a Secrets Manager secret or the name of an SSM parameter"
+    for path, message, hint in placeholders(rendered.register):
         yield _finding(rendered, path, message, code=Code.PLACEHOLDER, hint=hint)
 
 
@@ -305,5 +304,5 @@ def _has_gaudi(rendered: Rendered) -> bool:
 
 RULES: Final[tuple[Rule, ...]] = (
     *(containers, memory, images, ports, network, constraints),
-    *(rollout, scheduling, instance_size, controls, tags, secrets),
+    *(rollout, scheduling, instance_size, controls, tags, secrets, unfilled),
 )

@@ -103,3 +103,11 @@ def test_warned_but_valid(text: str, says: str) -> None:
 )
 def test_not_a_word_about_what_is_well(text: str) -> None:
     assert findings(text) == []
+
+
+def test_an_attribute_that_we_do_not_know_excludes_nothing() -> None:
+    """Clusters have attributes of their own, and a DL1 may carry any of them."""
+    text = service('placementConstraints: [{type: memberOf, expression: "attribute:rack == 7"}]')
+    assert findings(text) == []
+    elsewhere = text.replace("== 7", "== 7 and attribute:ecs.os-type == windows")
+    assert [code for code, _, _ in findings(elsewhere)] == ["contradiction"]

@@ -67,7 +67,7 @@ def spec_of(found: Found, choices: Choices) -> Spec:
     gaudi = recognised(trial, register)
     task_definition = _task_definition(trial, register, gaudi)
     trial = trial.but(task_definition=task_definition, gaudi=gaudi)
-    service = _service(trial, found.service)
+    service = _service(trial, found.service) if found.observation.service else {}
     written, hidden = hide(_with_tags(task_definition, found.revision_tags), plain=choices.plain)
     autoscaled = isinstance(found.observation.scaling, ScalableTarget) and not found.observation.scaling.suspended
     spec: dict[str, Any] = {"cluster": found.cluster}
@@ -128,9 +128,7 @@ def _task_definition(trial: Trial, register: Mapping[str, Any], gaudi: Gaudi | N
 
 
 def _service(trial: Trial, members: Mapping[str, Any]) -> dict[str, Any]:
-    """The renderer has defaults of its own, and ECS's of the day are none of them: so all are said, then left out."""
-    if not members:
-        return {}
+    """The renderer's defaults are not ECS's, so all are said at first and then as many as possible left out."""
     wanted = normalize(SERVICE, members).members
     return lean(SERVICE, spelled_out(SERVICE, members), lambda some: trial.service(some) == wanted)
 

@@ -82,7 +82,7 @@ def exports(files: Mapping[str, bytes], address: Address) -> Exports:
         templates, problems = resources(stream)
         diagnostics.extend(replace(one, hint=one.hint or _RENDER) for one in problems)
         for document in stream.documents:
-            requests.extend(_requests(document.root, templates, diagnostics))
+            requests.extend(_requests(document.root, templates, diagnostics, readable=not problems))
     found = tuple(_matched(requests, address, diagnostics))
     return Exports(found, tuple(sorted(diagnostics, key=lambda one: one.at)))
 
@@ -91,7 +91,9 @@ def exports(files: Mapping[str, bytes], address: Address) -> Exports:
 # --------------------------------------------------------------------------------------------------------------------
 
 
-def _requests(root: Node, templates: list[Resource], diagnostics: list[Diagnostic]) -> Iterator[_Request]:
+def _requests(
+    root: Node, templates: list[Resource], diagnostics: list[Diagnostic], *, readable: bool
+) -> Iterator[_Request]:
     if not isinstance(root, nodes.Mapping):
         message = f"an ECS request is a mapping, not {scalars.kind(root)}"
         diagnostics.append(Diagnostic(Code.WRONG_TYPE, message, root.span))
@@ -114,8 +116,10 @@ def _requests(root: Node, templates: list[Resource], diagnostics: list[Diagnosti
             yield from _read(TASK_DEFINITION, root, diagnostics)
         case _ if _is_service(root):
             yield from _read(SERVICE, root, diagnostics)
-        case _:
+        case _ if readable:
             diagnostics.append(_unknown(root))
+        case _:
+            pass
 
 
 def _is_service(root: nodes.Mapping) -> bool:

@@ -109,6 +109,8 @@ def spelled_out(shape: str, wire: Mapping[str, Any], request: Mapping[str, Any] 
                 made = _default(row.default, wire, request)
                 if made is not None:
                     said[name] = copy.deepcopy(made)
+            case _:
+                pass
     return said
 
 

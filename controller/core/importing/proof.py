@@ -54,14 +54,16 @@ class Proof:
         return not (wrong or self.differences or self.beyond or self.holds)
 
 
-def prove(spec: Spec, found: Found, choices: Choices, *, file: str, now: datetime) -> Proof:
-    """Plan a written spec, as the content of a file of this name, against what it was made from."""
-    parsed = parse({file: spec.text.encode(errors="surrogatepass")})
+def prove(spec: Spec, found: Found, choices: Choices, *, file: str, now: datetime, line: int = 0) -> Proof:
+    """Plan a written spec, as the content of a file of this name behind so many lines, against what it was made
+    from."""
+    parsed = parse({file: ("\n" * line + spec.text).encode(errors="surrogatepass")})
     if not parsed.workloads:
         return Proof(parsed.diagnostics, tuple((one, Span(file, 1, 1)) for one in spec.hidden))
     (workload,) = parsed.workloads
     rendering = render(workload, choices.settings)
-    placeholders = tuple((one, workload.origin(("spec", *one.path))) for one in spec.hidden)
+    placed = ((one, workload.origin(("spec", *one.path))) for one in spec.hidden)
+    placeholders = tuple(sorted(placed, key=lambda one: one[1]))
     if rendering.rendered is None:
         return Proof((*parsed.diagnostics, *rendering.diagnostics), placeholders)
     judged = (*rendering.diagnostics, *check(rendering.rendered, choices.settings))

@@ -95,16 +95,32 @@ def _events(value: Any, *, depth: int, column: int, strict: bool = False) -> Ite
 
 
 def _flows(value: Any, depth: int, column: int) -> bool:
-    """Whether a collection stands on one line: an empty one does; so does one of few short scalars, below the top."""
+    """Whether a collection stands on one line: below the top, where it is short and holds no more than a list of
+    scalars."""
     if not value:
         return True
-    members = list(value.values() if isinstance(value, Mapping) else value)
-    if depth < 2 or any(isinstance(one, Mapping | list | tuple | Opaque) or "\n" in str(one) for one in members):
+    length = _length(value, levels=2 if isinstance(value, Mapping) else 1)
+    if depth < 2 or length is None or column + length > (WIDTH if isinstance(value, Mapping) else WIDTH - 20):
         return False
-    if isinstance(value, Mapping):
-        length = sum(len(str(name)) + len(str(member)) + 4 for name, member in value.items())
-        return len(members) <= MOST_ON_ONE_LINE and column + length <= WIDTH
-    return column + sum(len(str(member)) + 2 for member in members) <= WIDTH - 20
+    return not isinstance(value, Mapping) or len(value) <= MOST_ON_ONE_LINE
+
+
+def _length(value: Any, *, levels: int) -> int | None:
+    """Characters of a value on one line; None where it cannot stand on one, or is deeper than that."""
+    members: list[Any]
+    match value:
+        case Mapping() if levels == 2:
+            members = list(value.values())
+        case list() | tuple() if levels:
+            members = list(value)
+        case Mapping() | list() | tuple() | Opaque():
+            return None
+        case _:
+            text = str(value)
+            return None if "\n" in text else len(text)
+    lengths = [_length(member, levels=1 if levels == 2 else 0) for member in members]
+    names = sum(len(str(name)) + 2 for name in value) if isinstance(value, Mapping) else 0
+    return None if None in lengths else names + sum(length + 2 for length in lengths if length is not None)
 
 
 def _key(name: str) -> yaml.ScalarEvent:

@@ -41,6 +41,8 @@ class Facts:
     running_tasks: int | None = None
     task_groups: frozenset[str] | None = None
     """The groups (`service:web`, `family:job`) of the tasks on the instance."""
+    partial: bool = False
+    """Whether the instance may have attributes that are not named here."""
 
 
 _ORDERINGS: Mapping[Op, Callable[[Any, Any], bool]] = {
@@ -129,6 +131,8 @@ def _compare(comparison: Comparison, facts: Facts) -> bool | None:
             return None if count is None else _ordered(comparison.op, count, int(comparison.values[0]))
         case "task:group":
             return _groups(comparison, facts.task_groups)
+        case _ if facts.partial and comparison.subject.removeprefix(ATTRIBUTE) not in facts.attributes:
+            return None
         case _:
             return _attribute(comparison, facts.attributes)
 
