@@ -4,42 +4,39 @@ Each look asks the server what the ref names. What is new is fetched, then admit
 is ever believed, so a refusal leaves the last good revision standing:
 
 - it is **signed** by somebody who is listed, where a file of allowed signers is given (SSH signatures of the commit or
-  of the annotated tag; a tag counts only under its own name);
+  of the annotated tag; a tag counts only under its own name; commits before it are not looked at, as with Flux);
 - it is **ahead** of what was admitted last: a branch that was rewound or rewritten is refused unless that is allowed,
   because whoever can push could otherwise bring back old specs. The last admitted commit is remembered beside the copy;
   where the cache is lost, the next revision is taken on trust.
 
 The first fetch is one commit deep, later ones bring what came since. A copy that is broken or locked by a process that
-was killed is made anew. Neighbours: `uri` (what may be named), `git_process` (how git is called), `git_tree` (files).
+was killed is made anew. Neighbours: `uri` (what may be named), `git_process` (how git is called), `git_cache` (where
+copies lie), `git_tree` (files).
 """
 
 import asyncio
-import fcntl
 import hashlib
-import os
 import random
 import re
 import shutil
-import stat
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from controller.errors import ControllerError, Stalled, Transient
+from controller.errors import ControllerError, Stalled
 from controller.reasons import Reason
-from controller.sources.git_process import BrokenCopyError, Git
+from controller.sources.git_cache import COMMIT, alone, remember, remembered, require_private
+from controller.sources.git_process import Git
 from controller.sources.git_tree import read_tree
+from controller.sources.git_words import BrokenCopyError
 from controller.sources.names import missing
 from controller.sources.polling import POLL, WakeUp, polled
 from controller.sources.snapshot import Snapshot
 from controller.sources.uri import GitLocation
 
-LOCK_PATIENCE: Final = 60.0
-"""Seconds to wait for another process that uses the same copy."""
-
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_BRANCH: Final = re.compile(r"ref: refs/heads/[!-~]+")
+"""How a server says which branch its HEAD is."""
 _GOOD: Final = re.compile(r'^Good "git" signature for (?P<signer>.+) with \S+ key ', re.MULTILINE)
 _ONLY_SSH: Final = (
     "gpg.program=false",  # the keys that happen to lie in a home directory vouch for nothing
@@ -108,8 +105,8 @@ class GitSource:
         if self._refused is not None and self._refused[0] == tip:
             raise _rewound(self._refused[1])
         try:
-            await asyncio.to_thread(_require_private, self.cache)
-            async with _alone(self._git.directory.with_suffix(".lock")):
+            await asyncio.to_thread(require_private, self.cache)
+            async with alone(self._git.directory.with_suffix(".lock")):
                 snapshot = await self._mended(tip)
         except OSError as error:
             message = f"the cache {self.cache} cannot be used: {error.strerror or error}"
@@ -129,12 +126,12 @@ class GitSource:
     async def _tip(self) -> Tip:
         """What the ref names on the server now; a commit id is asked of nobody."""
         ref = self.location.ref
-        if ref is not None and _COMMIT.fullmatch(ref):
+        if ref is not None and COMMIT.fullmatch(ref):
             return Tip(ref)
         names = _names(ref)
         answer = (await self._git.call("ls-remote", "--symref", "--", self._git.url, *names)).decode(errors="replace")
         told = [line.split("\t", 1) for line in answer.splitlines() if "\t" in line]
-        found = {name: oid for oid, name in told if name in names and _COMMIT.fullmatch(oid)}
+        found = {name: oid for oid, name in told if name in names and COMMIT.fullmatch(oid)}
         if len(found) > 1:
             message = f"source {self.uri}: {ref} is a branch and a tag"
             advice = f"write refs/heads/{ref} or refs/tags/{ref}"
@@ -142,12 +139,12 @@ class GitSource:
         if not found:
             raise missing(self.uri, f"has no branch, tag or full commit id {ref}" if ref else "has no commit yet")
         ((name, oid),) = found.items()
-        default = [one.removeprefix("ref: ") for one, of in told if of == "HEAD" and one.startswith("ref: ")]
+        default = [one.removeprefix("ref: ") for one, of in told if of == "HEAD" and _BRANCH.fullmatch(one)]
         return Tip(oid, default[0] if name == "HEAD" and default else name)
 
     async def _admitted(self, tip: Tip, *, fresh: bool) -> Snapshot:
         """Fetch a tip, judge it and read it."""
-        last = await asyncio.to_thread(_remembered, self._memory)
+        last = await asyncio.to_thread(remembered, self._memory)
         commit = await self._fetched(tip, last)
         signer = await self._signer(tip, commit) if self.allowed_signers else None
         if not self.allow_rewind and tip.name and last is not None and not await self._descends(commit, last):
@@ -158,7 +155,7 @@ class GitSource:
             self._refused = (tip, message)
             raise _rewound(message)
         files, problems = await read_tree(self._git, commit, self.location.folder, self.uri)
-        await asyncio.to_thread(_remember, self._memory, commit)
+        await asyncio.to_thread(remember, self._memory, commit)
         self.signer = signer
         return Snapshot(self.uri, _revision(tip, commit), files, problems)
 
@@ -255,59 +252,3 @@ def _revision(tip: Tip, commit: str) -> str:
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _remembered(path: Path) -> str | None:
-    try:
-        text = path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return None
-    return text if _COMMIT.fullmatch(text) else None
-
-
-def _remember(path: Path, commit: str) -> None:
-    """Written whole or not at all."""
-    draft = path.with_suffix(".draft")
-    draft.write_text(f"{commit}\n", encoding="ascii")
-    draft.replace(path)
-
-
-def _require_private(cache: Path) -> None:
-    """Make the folder for copies; a copy that somebody else may write is no copy.
-
-    Raises:
-        OSError: it cannot be made.
-        ControllerError: others may write there.
-    """
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = cache.stat()
-    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        message = f"others may write to the cache {cache}"
-        raise ControllerError(message, reason=Reason.NOT_CONFIGURED, advice="name a folder of your own (mode 0700)")
-
-
-@asynccontextmanager
-async def _alone(path: Path) -> AsyncIterator[None]:
-    """Hold a lock file against other processes; the system lets go of it when this one dies.
-
-    Raises:
-        Transient: somebody else has held it for too long.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        deadline = asyncio.get_running_loop().time() + LOCK_PATIENCE
-        while not _locked(descriptor):
-            if asyncio.get_running_loop().time() >= deadline:
-                raise Transient(f"another process holds {path}", reason=Reason.SOURCE_UNREADABLE)
-            await asyncio.sleep(0.1)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -3,7 +3,8 @@
 git gets a fixed environment: no configuration of the machine or the user, no prompt, no hook, one protocol, no option
 where an address is expected, none of our AWS credentials. A password goes to it through the environment, never on its
 command line, and is cut out of everything that it says. Each call is its own process group, ends by a deadline, and
-leaves no process behind, whatever ends it. Neighbours: `git` (what is asked), `git_tree`.
+leaves no process behind, whatever ends it. Neighbours: `git` and `git_tree` (what is asked), `git_words` (what its
+answers mean).
 """
 
 import asyncio
@@ -12,14 +13,15 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from controller.core.quoting import escaped
-from controller.errors import ControllerError, Denied, Transient
+from controller.errors import ControllerError, Transient
 from controller.reasons import Reason
+from controller.sources.git_words import BrokenCopyError, gist, meaning
 
 TIMEOUT: Final = 30.0
 """Seconds for what git does with what it has."""
@@ -38,7 +40,7 @@ _PASSED_ON: Final = (
 )
 """Variables of our own environment that git may see."""
 _ALWAYS: Final = {
-    "LC_ALL": "C",  # what git says is read by `_TABLE`
+    "LC_ALL": "C",  # what git says is read by `git_words`
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_ATTR_NOSYSTEM": "1",
@@ -58,10 +60,6 @@ _CONFIG: Final = (
     "http.lowSpeedLimit=100",
     "http.lowSpeedTime=30",
 )
-
-
-class BrokenCopyError(Transient):
-    """What is here cannot be what git left here, or is held by a process that is dead: it is to be made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +110,11 @@ class Git:
         environment = self._environment() | self._authorization()
         said = await self._run(arguments, b"", (), environment, NETWORK_TIMEOUT)
         if said.code != 0:
-            makes = [make for pattern, make in _TABLE if pattern.search(said.err)]
-            raise (makes[0] if makes else _transient)(self._message(said))
+            raise meaning(said.err, self._message(said))
         return said.out
 
     def _message(self, said: Said) -> str:
-        return f"git repository {self.url}: {_gist(said.err) or f'git ended with code {said.code}'}"
+        return f"git repository {self.url}: {gist(said.err) or f'git ended with code {said.code}'}"
 
     def _environment(self) -> dict[str, str]:
         ours = {name: self.environment[name] for name in _PASSED_ON if name in self.environment}
@@ -259,61 +256,3 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 def _signal(process: asyncio.subprocess.Process, what: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, what)
-
-
-def _gist(said: str) -> str:
-    """The lines of git's words that say what is wrong, on one line."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ERROR:"))] or lines
-    return " ".join(telling)[:400].strip()
-
-
-_Make = Callable[[str], ControllerError]
-
-
-def _transient(message: str) -> ControllerError:
-    return Transient(message, reason=Reason.SOURCE_UNREADABLE)
-
-
-def _broken(message: str) -> ControllerError:
-    return BrokenCopyError(message, reason=Reason.SOURCE_UNREADABLE)
-
-
-def _denied(message: str) -> ControllerError:
-    advice = "check the credentials of the source: a token for https, a key and known_hosts for ssh"
-    return Denied(message, reason=Reason.ACCESS_DENIED, advice=advice)
-
-
-def _advised(advice: str) -> _Make:
-    return lambda message: ControllerError(message, reason=Reason.SOURCE_UNREADABLE, advice=advice)
-
-
-_TABLE: Final[tuple[tuple[re.Pattern[str], _Make], ...]] = (
-    (
-        re.compile(
-            r"Authentication failed|could not read (?:Username|Password)|Permission denied|Host key verification failed"
-            r"|HTTP Basic: Access denied|returned error: 40[13]"
-        ),
-        _denied,
-    ),
-    (
-        re.compile(r"dubious ownership"),
-        _advised("git reads a local repository only for its owner; run the controller as that user"),
-    ),
-    (
-        re.compile(r"not our ref|unadvertised object"),
-        _advised("the server does not give that commit out: it is gone, or only branches and tags can be named"),
-    ),
-    (
-        re.compile(r"does not appear to be a git repository|[Rr]epository .*not found|returned error: 404"),
-        _advised("check the address of the repository, and that the credentials may read it"),
-    ),
-    (
-        re.compile(
-            r"\.lock': File exists|not a git repository|object file|loose object|bad object|corrupt|unable to read"
-            r"|not a valid object|missing (?:blob|tree|commit|object)|shallow file has changed"
-        ),
-        _broken,
-    ),
-)
-"""What git's words mean. Everything else may pass: a network, a server, a disk."""

@@ -11,7 +11,8 @@ from typing import Final
 
 from controller.core.diagnostics import Diagnostic, Severity
 from controller.reasons import Reason
-from controller.sources.git_process import BrokenCopyError, Git
+from controller.sources.git_process import Git
+from controller.sources.git_words import BrokenCopyError
 from controller.sources.names import is_spec, missing, problem, refusals, require_reasonable, too_large
 from controller.sources.snapshot import LARGEST_FILE
 

@@ -10,7 +10,7 @@ import pytest
 from controller.core.diagnostics import Code, Severity
 from controller.errors import ControllerError, Stalled, Transient
 from controller.reasons import Reason
-from controller.sources import git as git_module
+from controller.sources import git_cache
 from controller.sources.git import GitSource
 from controller.sources.git_process import Git
 from controller.sources.snapshot import LARGEST_FILE
@@ -568,6 +568,15 @@ async def test_a_cache_that_was_lost_trusts_what_comes_next(repository, cache):
     assert (await source(repository, cache).snapshot()).files["a.yaml"] == b"a1"
 
 
+async def test_a_memory_that_cannot_be_read_is_none(repository, cache):
+    await source(repository, cache).snapshot()
+    (memory,) = cache.glob("*.admitted")
+    memory.write_bytes(b"\xff\0" * 20)
+    repository.git("commit", "-q", "--amend", "-m", "amended")
+    await source(repository, cache).snapshot()
+    assert memory.read_text().strip() == repository.git("rev-parse", "HEAD")
+
+
 async def test_a_cache_that_others_may_write_is_refused(repository, cache):
     cache.mkdir()
     cache.chmod(0o777)
@@ -596,12 +605,12 @@ async def test_several_sources_share_a_copy(repository, cache):
 
 
 async def test_whoever_holds_the_copy_too_long_is_told_about(repository, cache, monkeypatch):
-    monkeypatch.setattr(git_module, "LOCK_PATIENCE", 0.0)
+    monkeypatch.setattr(git_cache, "LOCK_PATIENCE", 0.0)
     one = source(repository, cache)
     await one.snapshot()
     repository.commit()
     (lock,) = cache.glob("*.lock")
-    async with git_module._alone(lock):
+    async with git_cache.alone(lock):
         with pytest.raises(Transient, match="another process holds"):
             await one.snapshot()
     await one.snapshot()

@@ -23,7 +23,8 @@ from controller.errors import ControllerError, Denied, Transient
 from controller.reasons import Reason
 from controller.sources import git_process
 from controller.sources.git import GitSource
-from controller.sources.git_process import BrokenCopyError, Git
+from controller.sources.git_process import Git
+from controller.sources.git_words import BrokenCopyError
 from controller.sources.uri import locate
 from tests.sources.repository import Repository
 
@@ -146,6 +147,7 @@ async def test_ssh_is_asked_without_a_chance_to_ask_back(repository, tmp_path):
         ("fatal: repository 'https://host/repo/' not found", ControllerError, Reason.SOURCE_UNREADABLE),
         ("fatal: detected dubious ownership in repository at '/r'", ControllerError, Reason.SOURCE_UNREADABLE),
         ("fatal: unable to access 'https://host/': Could not resolve host", Transient, Reason.SOURCE_UNREADABLE),
+        ("fatal: cannot mkdir /cache/x: Permission denied", Transient, Reason.SOURCE_UNREADABLE),
         ("fatal: the remote end hung up unexpectedly", Transient, Reason.SOURCE_UNREADABLE),
         ("fatal: Unable to create '/c/shallow.lock': File exists.", BrokenCopyError, Reason.SOURCE_UNREADABLE),
         ("", Transient, Reason.SOURCE_UNREADABLE),
