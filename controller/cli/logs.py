@@ -6,7 +6,7 @@ Texts from specs and from AWS are escaped, so that none can forge a line or comm
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -15,7 +15,8 @@ from controller.core.quoting import escaped
 
 def configure(form: str, *, level: int = logging.INFO, colour: bool = False) -> None:
     """Set structlog up for the process. `form` is auto, json or console; auto is console on a terminal only."""
-    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    stream: TextIO | None = sys.stderr  # None where it is closed: nobody wants logs
+    console = form == "console" or (form == "auto" and stream is not None and stream.isatty())
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=colour, exception_formatter=structlog.dev.plain_traceback)
         if console
@@ -32,7 +33,7 @@ def configure(form: str, *, level: int = logging.INFO, colour: bool = False) -> 
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream) if stream is not None else structlog.ReturnLoggerFactory(),
         cache_logger_on_first_use=False,
     )
 

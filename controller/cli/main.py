@@ -11,7 +11,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -23,12 +22,13 @@ from controller.errors import ControllerError, Usage
 
 USAGE: Final = 64
 INTERRUPTED: Final = 130
+ASKED: Final = frozenset({"help", "--help", "-h", "--version"})
+"""Words after which click prints; everything else is printed by `output`."""
 
 VERBS: Final = {
     "run": "Run the daemon (what `controller` alone does too).",
     "validate": "Check spec files; needs no credentials and no network.",
     "render": "Print the exact ECS requests of spec files.",
-    "import": "Make spec files of live services, and prove them.",
     "schema": "Print the JSON Schema of a kind, or write crds/.",
     "sandbox": "Serve an embedded AWS on a loopback port.",
     "demo": "Play the whole story against the embedded AWS.",
@@ -60,8 +60,7 @@ class Verbs(click.Group):
         """The command of a verb."""
         if cmd_name not in VERBS:
             return None
-        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command: click.Command = import_module(f"controller.cli.{module}").command
+        command: click.Command = import_module(f"controller.cli.{cmd_name}").command
         return command
 
     def resolve_command(
@@ -142,6 +141,10 @@ def run(arguments: list[str] | None = None) -> int:
         return _failed(str(error), USAGE)
     except ControllerError as error:
         return _failed(str(error), 1)
+    except SystemExit:  # how click tells of a broken pipe
+        output.had_enough()
+        given = sys.argv[1:] if arguments is None else arguments
+        return 0 if ASKED & {*given} else 1
     except OSError as error:  # what the operating system refuses is said in one sentence, whoever asked for it
         said = error.strerror or str(error)
         return _failed(f"{os.fspath(error.filename)}: {said}" if error.filename else said, 1)

@@ -24,10 +24,15 @@ def data(text: str) -> None:
     try:
         click.echo(text, file=sys.stdout)
     except BrokenPipeError:
-        _discard(sys.stdout)
+        had_enough()
     except OSError as error:
         _discard(sys.stdout)
         raise ControllerError(f"stdout cannot be written: {error.strerror}") from error
+
+
+def had_enough() -> None:
+    """The reader of stdout has gone: what is still to come goes nowhere."""
+    _discard(sys.stdout)
 
 
 def document(content: Mapping[str, Any]) -> None:
@@ -47,9 +52,9 @@ def note(text: str) -> None:
 
 def colour(*, no_color: bool, stderr: bool = False) -> bool:
     """Whether to print colours: on a terminal that has some, unless asked not to."""
-    stream = sys.stderr if stderr else sys.stdout
+    stream: TextIO | None = sys.stderr if stderr else sys.stdout
     wanted = not no_color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and stream.isatty()
+    return wanted and stream is not None and stream.isatty()
 
 
 def forgiving() -> None:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from controller.core.applied import Cause
 from controller.core.changes import Change
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport, settled
 from controller.core.path import show
@@ -237,11 +238,26 @@ def _changes(changes: Sequence[Change], paint: _Paint) -> list[str]:
             clean(change.field),
             both(change.live, change.spec),
             f"{clean(change.origin.file)}:{change.origin.line}",
-            change.effect + (f", changed by {clean(change.by)}" if change.by else ""),
+            change.effect,
+            _who(change),
         )
         for change in changes
     ]
     return [paint("~", line) for line in table(rows)]
+
+
+def _who(change: Change) -> str:
+    """Whose move made the difference, as far as that is known."""
+    live = f"changed live by {clean(change.by)}" if change.by else str(Cause.LIVE)
+    match change.cause:
+        case Cause.SPEC:
+            return str(Cause.SPEC)
+        case Cause.LIVE:
+            return live
+        case Cause.BOTH:
+            return f"{Cause.SPEC}, and {live}"
+        case Cause.UNKNOWN:
+            return live if change.by else ""
 
 
 def _planned(report: PassReport) -> str:
