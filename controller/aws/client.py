@@ -133,6 +133,19 @@ def session_of(connection: Connection) -> AioSession:
     return session
 
 
+def region_of(connection: Connection, session: AioSession) -> str:
+    """The region, as the AWS CLI finds it: botocore alone knows no AWS_REGION.
+
+    Raises:
+        ControllerError: there is none.
+    """
+    region = connection.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    if not region:
+        advice = "set AWS_REGION, or `region` in the AWS profile, or --region"
+        raise ControllerError("no AWS region is set", reason=Reason.NOT_CONFIGURED, advice=advice)
+    return str(region)
+
+
 @asynccontextmanager
 async def connect(
     connection: Connection,
@@ -153,8 +166,9 @@ async def connect(
         ControllerError: there is no region, or something else of the configuration cannot be used (see `session_of`).
         Denied: the credentials cannot be had.
     """
-    region = connection.region or os.environ.get("AWS_REGION")  # as the AWS CLI; botocore knows AWS_DEFAULT_REGION only
-    create: Any = (session or session_of(connection)).create_client  # its stubs want a literal name
+    session = session or session_of(connection)
+    region = region_of(connection, session)
+    create: Any = session.create_client  # its stubs want a literal name
     async with AsyncExitStack() as stack:
         try:
             clients = {
@@ -170,9 +184,6 @@ async def connect(
                 )
                 for attempts in sorted({read_attempts, 1})
             }
-        except boto.NoRegionError as error:
-            advice = "set AWS_REGION, or `region` in the AWS profile, or --region"
-            raise ControllerError("no AWS region is set", reason=Reason.NOT_CONFIGURED, advice=advice) from error
         except _CREDENTIALS as error:
             raise _no_credentials(error) from error
         except (boto.BotoCoreError, ValueError) as error:

@@ -20,7 +20,7 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError
 
 from controller.aws.api import Api, ApiError
-from controller.aws.client import READ_ATTEMPTS, Connection, connect, is_read, session_of
+from controller.aws.client import READ_ATTEMPTS, Connection, connect, is_read, region_of, session_of
 from controller.aws.errors import classify
 from controller.aws.lease.fence import Fenced
 from controller.aws.limits import Limited, Limiter
@@ -50,6 +50,7 @@ class Session:
     def __init__(self, name: str, connection: Connection, credentials: AioSession, *, account: str | None) -> None:
         self.name = name
         self.connection = connection
+        self.region = region_of(connection, credentials)
         self._credentials = credentials
         self._account = account
         self._identity: Identity | None = None
@@ -152,7 +153,7 @@ async def open_session(
     """The session of a target; without one, of the connection's own credentials and region. Calls nothing yet.
 
     Raises:
-        ControllerError: the profile does not exist, or the role's partition has no such region.
+        ControllerError: the profile does not exist, there is no region, or the role's partition does not have it.
     """
     if target is None:
         yield Session("", connection, session_of(connection), account=None)

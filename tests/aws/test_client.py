@@ -7,7 +7,7 @@ from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 
 from controller.aws.api import AnswerError, NoAnswerError
-from controller.aws.client import CALL_TIMEOUT, Connection, connect, is_read, with_events
+from controller.aws.client import CALL_TIMEOUT, Connection, connect, is_read, region_of, session_of, with_events
 from controller.aws.errors import classify
 from controller.errors import Ambiguous, ControllerError, Denied, Stalled, Transient
 from controller.reasons import Reason
@@ -249,6 +249,15 @@ async def test_the_request_is_left_as_it_is():
 
 # Where to
 # ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_region_of_the_profile(environment, tmp_path):
+    (tmp_path / "config").write_text("[profile blue]\nregion = eu-west-3\n")
+    environment.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    connection = Connection(profile="blue")
+    assert region_of(connection, session_of(connection)) == "eu-west-3"
+    environment.setenv("AWS_REGION", "eu-west-1")
+    assert region_of(connection, session_of(connection)) == "eu-west-1"
 
 
 async def test_without_a_region_nothing_is_guessed():

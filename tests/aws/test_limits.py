@@ -165,7 +165,7 @@ def test_a_bucket_that_is_ours_alone_never_runs_dry_however_late_requests_arrive
 @pytest.mark.parametrize("name", ["service-read", "service-modify", "task-definition-modify"])
 def test_the_bucket_is_used_while_there_is_work(name, share, latency):
     (bucket,) = [one for one in BUCKETS if one.name == name]
-    wanted = round(bucket.burst * share + bucket.refill * share * 120)
+    wanted = round(bucket.burst * share + bucket.refill * share * 60)
 
     async def one(line):
         async with line.turn(Priority.WRITE):

@@ -198,6 +198,7 @@ async def test_no_target_is_the_connection(through):
     async with opened(None) as session, session.connect() as api:
         await api.call(*READ)
         await session.verify()
+    assert session.region == "us-west-2"
     assert aws.keys() == ["AKIDEXAMPLE"]
     assert aws.asked == []
 
