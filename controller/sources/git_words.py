@@ -46,8 +46,8 @@ def _advised(advice: str) -> _Make:
 TABLE: Final[tuple[tuple[re.Pattern[str], _Make], ...]] = (
     (
         re.compile(
-            r"Authentication failed|could not read (?:Username|Password)|Permission denied \(|Host key verification failed"
-            r"|HTTP Basic: Access denied|returned error: 40[13]"
+            r"Authentication failed|could not read (?:Username|Password)|Permission denied \("
+            r"|Host key verification failed|HTTP Basic: Access denied|returned error: 40[13]"
         ),
         _denied,
     ),

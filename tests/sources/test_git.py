@@ -113,6 +113,20 @@ async def test_a_clone_of_depth_one_can_be_read(repository, cache, tmp_path):
     assert found.files["a.yaml"] == b"a2"
 
 
+async def test_what_a_server_calls_its_default_branch_is_not_repeated_unseen(repository, cache, monkeypatch):
+    commit = repository.git("rev-parse", "HEAD")
+    real = Git.call
+
+    async def call(self, *arguments):
+        if arguments[0] != "ls-remote":
+            return await real(self, *arguments)
+        return f"ref: refs/heads/\x1b[2J\tHEAD\nnoise\n{commit}\tHEAD\n{commit}\trefs/heads/HEAD\nx\tHEAD\n".encode()
+
+    monkeypatch.setattr(Git, "call", call)
+    found = await source(repository, cache, "").snapshot()
+    assert found.revision == f"HEAD@sha1:{commit}"
+
+
 async def test_a_new_commit_is_a_new_revision(repository, cache):
     one = source(repository, cache)
     await one.snapshot()
