@@ -18,6 +18,7 @@ from controller.core.diagnostics import Code, Diagnostic, Severity, Span
 from controller.core.ecs.read import did_you_mean
 from controller.core.nodes import Node, Scalar, find
 from controller.core.path import Path
+from controller.core.quoting import brief
 from controller.core.scalars import is_null
 from controller.core.spec import CLUSTER, NAME
 from controller.core.workload import Key, Workload
@@ -25,10 +26,12 @@ from controller.core.workload import Key, Workload
 _DEPENDS_ON: Final[Path] = ("spec", "reconcile", "dependsOn")
 _MOST_LISTED: Final = 6
 """Places or workloads that one message lists."""
-_MOST_GUESSES: Final = 10
-"""Unknown dependencies of a document for which a known one is looked for, and..."""
+_MOST_GUESSES: Final = 20
+"""Unknown dependencies of a revision for which a known one is looked for, and..."""
 _MOST_CANDIDATES: Final = 1000
-"""...known ones among which it is looked for: comparing names is slow."""
+"""...known ones among which it is looked for: comparing names is slow, 40 ms for each of the former."""
+_LONGEST_NAME: Final = 512
+"""Characters of the longest name or ARN that can be meant seriously."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ def _written(root: Node, *path: str) -> Node | None:
 
 
 def _is(node: Node | None, pattern: str) -> TypeGuard[Scalar]:
-    return isinstance(node, Scalar) and re.fullmatch(pattern, node.text) is not None
+    if not isinstance(node, Scalar) or len(node.text) > _LONGEST_NAME:
+        return False
+    return re.fullmatch(pattern, node.text) is not None
 
 
 def between(claims: Iterable[Claim], *, all_readable: bool) -> tuple[list[Workload], list[Diagnostic]]:
@@ -84,8 +89,9 @@ def between(claims: Iterable[Claim], *, all_readable: bool) -> tuple[list[Worklo
             problems.extend(_duplicates(key, same))
         elif same and same[0].workload is not None:
             standing[key] = same[0].workload
+    guesses = _Guesses(by_key.keys())
     for key, workload in list(standing.items()):
-        missing = _missing(workload, by_key.keys(), severity=Severity.ERROR if all_readable else Severity.WARNING)
+        missing = _missing(workload, guesses, severity=Severity.ERROR if all_readable else Severity.WARNING)
         problems.extend(missing)
         if any(one.is_error for one in missing):
             del standing[key]
@@ -109,21 +115,32 @@ def _listed(texts: list[str]) -> str:
     return ", ".join(texts) if rest <= 0 else f"{', '.join(texts[:_MOST_LISTED])} and {rest} more"
 
 
-def _missing(workload: Workload, known: AbstractSet[Key], *, severity: Severity) -> list[Diagnostic]:
+@dataclass(slots=True)
+class _Guesses:
+    """What an unknown dependency may have been meant to be. There are only so many guesses in a revision."""
+
+    known: AbstractSet[Key]
+    _left: int = _MOST_GUESSES
+
+    def hint(self, name: str) -> str | None:
+        if self._left == 0:
+            return None
+        self._left -= 1
+        candidates = itertools.islice(self.known, _MOST_CANDIDATES)
+        return did_you_mean(name, sorted(f"{key.cluster}/{key.name}" for key in candidates))
+
+
+def _missing(workload: Workload, guesses: _Guesses, *, severity: Severity) -> list[Diagnostic]:
     """Dependencies that no document describes; a warning where some documents cannot be read."""
     missing: list[Diagnostic] = []
-    names: list[str] = []
     for index, name in enumerate(workload.document.spec.reconcile.depends_on):
-        if _dependency(workload, name) in known:
+        if _dependency(workload, name) in guesses.known:
             continue
-        if not missing:
-            names = sorted(f"{key.cluster}/{key.name}" for key in itertools.islice(known, _MOST_CANDIDATES))
-        message = f"dependsOn names {name}, but no document describes it"
+        message = f"dependsOn names {brief(name)}, but no document describes it"
         if severity is Severity.WARNING:
             message += "; it may be one of those that cannot be read"
-        hint = did_you_mean(name, names) if len(missing) < _MOST_GUESSES else None
         at = workload.origin((*_DEPENDS_ON, index))
-        missing.append(Diagnostic(Code.UNKNOWN_DEPENDENCY, message, at, hint=hint, severity=severity))
+        missing.append(Diagnostic(Code.UNKNOWN_DEPENDENCY, message, at, hint=guesses.hint(name), severity=severity))
     return missing
 
 
@@ -139,8 +156,7 @@ def _circles(workloads: Mapping[Key, Workload]) -> list[list[Key]]:
         ahead = start if start not in done else None
         while ahead is not None:
             if ahead in way:
-                keys = list(way)
-                circles.append(keys[keys.index(ahead) :])
+                circles.append(_since(ahead, way))
                 done.update(circles[-1])
                 for key in circles[-1]:
                     del way[key]
@@ -148,6 +164,16 @@ def _circles(workloads: Mapping[Key, Workload]) -> list[list[Key]]:
                 way[ahead] = iter(_dependencies(workloads[ahead], workloads.keys()))
             ahead = _next(way, done)
     return circles
+
+
+def _since(start: Key, way: dict[Key, Iterator[Key]]) -> list[Key]:
+    """The end of the way, from one of its members on. Read backwards: the way may be long and its end short."""
+    end: list[Key] = []
+    for key in reversed(way):
+        end.append(key)
+        if key == start:
+            break
+    return end[::-1]
 
 
 def _next(way: dict[Key, Iterator[Key]], done: set[Key]) -> Key | None:
@@ -165,12 +191,12 @@ def _next(way: dict[Key, Iterator[Key]], done: set[Key]) -> Key | None:
 def _told(circle: list[Key], workloads: Mapping[Key, Workload]) -> Iterator[Diagnostic]:
     """A finding for each member, which begins with it: at the dependency that leads on."""
     for turn, key in enumerate(circle):
-        following = circle[(turn + 1) % len(circle)]
-        round_trip = [str(one) for one in (*circle[turn:], *circle[:turn])]
-        shown = [*round_trip[:_MOST_LISTED], *(["…"] if len(circle) > _MOST_LISTED else []), round_trip[0]]
+        following = [circle[(turn + step) % len(circle)] for step in range(min(len(circle), _MOST_LISTED))]
+        shown = [*map(str, following), *(["…"] if len(circle) > _MOST_LISTED else []), str(key)]
         message = f"dependsOn goes round in a circle: {' → '.join(shown)}"
+        leads_to = circle[(turn + 1) % len(circle)]
         names = workloads[key].document.spec.reconcile.depends_on
-        index = next(at for at, name in enumerate(names) if _dependency(workloads[key], name) == following)
+        index = next(at for at, name in enumerate(names) if _dependency(workloads[key], name) == leads_to)
         at = workloads[key].origin((*_DEPENDS_ON, index))
         yield Diagnostic(Code.DEPENDENCY_CYCLE, message, at, hint="take one of these dependencies out")
 

@@ -4,7 +4,8 @@ As far as a file is YAML its own structure tells: every text below a telling nam
 lines too), the `value` of an item whose `name` is telling in whatever order they stand, the word after `--token`, what
 an alias brings to such a place. ARNs are shown, and in `secrets` also paths of parameters. `unread_secrets` looks at
 what that leaves: comments, texts of several lines, and all lines of a file in which something is wrong as YAML. What
-has the shape of a secret is hidden under any name. Neighbours: `redact` (names and shapes), `report.frame` (draws the lines).
+has the shape of a secret is hidden under any name.
+Neighbours: `redact` (names and shapes), `report.frame` (draws the lines).
 """
 
 from collections.abc import Iterable, Iterator
