@@ -38,7 +38,9 @@ PREFIX: Final = "CONTROLLER_"
 _OWNER: Final = r"^[A-Za-z0-9_.-]+$"
 _LISTEN: Final = r"^(off|\S*:[0-9]{1,5})$"
 _JOURNAL: Final = r"^(off|sqlite:.*|s3://.+|dynamodb://.+)$"
+_QUEUE: Final = r"^https?://[^\s/]+/[0-9]{12}/[A-Za-z0-9_-]{1,80}$"
 _PATTERNS: Final = {
+    _QUEUE: "write the URL of a queue, as https://sqs.us-west-2.amazonaws.com/123456789012/controller",
     _OWNER: "it may hold letters, digits, `_`, `.` and `-` only",
     _LISTEN: "write host:port, or off",
     _JOURNAL: "write sqlite:PATH, s3://bucket/prefix, dynamodb://table or off",
@@ -62,6 +64,16 @@ class Settings(BaseModel):
 
     source: str = "specs"
     """A path, `s3://bucket/prefix` or `git+https://…@ref//dir`."""
+    poll: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    """Seconds between two looks at a source on S3 or in git."""
+    source_bucket_owner: Annotated[str, Field(pattern=targets.ACCOUNT)] | None = None
+    """The account that the source's bucket must belong to."""
+    source_signers: str | None = None
+    """File of allowed signers (ssh-keygen(1)): only what one of them signed is taken from git."""
+    source_rewind: bool = False
+    """Whether a branch in git that was rewound or rewritten is followed."""
+    queue: Annotated[str, Field(pattern=_QUEUE)] | None = None
+    """URL of the SQS queue that wakes the controller up; see docs/sources.md."""
     owner: Annotated[str, Field(min_length=1, max_length=128, pattern=_OWNER)] = DEFAULT_OWNER
     """Identity written to every service that this controller manages. Two controllers need two names."""
     clusters: tuple[str, ...] = ()

@@ -55,12 +55,18 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(written
 
 
 NUMBERS = {
+    "poll": 5.0,
     **dict.fromkeys(("resync", "timeout", "delete_after"), 5.0),
     **dict.fromkeys(("workers", "max_concurrent_rollouts", "delete_share", "delete_shrink"), 5),
     "port_base": 2000,
     "api_share": 0.25,
 }
-TEXTS = {"http": "localhost:9090", "journal": "s3://bucket/history"}
+TEXTS = {
+    "queue": "https://sqs.us-west-2.amazonaws.com/123456789012/controller",
+    "source_bucket_owner": "123456789012",
+    "http": "localhost:9090",
+    "journal": "s3://bucket/history",
+}
 NESTED = {
     "targets": ("[{name: prod, region: us-west-2}]", (Target(name="prod", region="us-west-2"),)),
     "lease": ("{store: 's3://bucket'}", LeaseSettings(store="s3://bucket")),
@@ -73,6 +79,8 @@ def test_every_setting_can_come_from_the_environment_and_from_the_file(name, wri
     text = in_file = str(wanted)
     if name == "clusters":
         text, in_file = "a, b", "[a, b]"
+    elif name == "source_rewind":
+        text, in_file, wanted = "true", "true", True
     elif name in NESTED:
         text, wanted = NESTED[name]
         in_file = text
