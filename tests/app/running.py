@@ -199,7 +199,8 @@ class _Stands:
         await asyncio.sleep(0)
 
     async def after(self, operation: str, params: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-        check(self.cloud.simulator.world)
+        if operation.startswith(WRITES):
+            check(self.cloud.simulator.world)
         if self.cloud.after is not None:
             self.cloud.after(operation, params)
         return answer
