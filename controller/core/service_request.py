@@ -87,16 +87,24 @@ def _rebalancing(draft: Draft, written: Mapping[str, Any]) -> str:
         why = "rebalancing stops running tasks to move them, and needs spare instances that a DL1 fleet does not have"
         draft.reason(path, why, GAUDI)
         return "DISABLED"
-    compatible = not is_daemon(written) and written["deploymentConfiguration"]["maximumPercent"] > 100
     draft.reason(path, "said, because ECS's default depends on when and how the service was created", ("spec",))
-    return "ENABLED" if compatible and not _pins_zone(draft, written) else "DISABLED"
+    return "ENABLED" if _can_move_between_zones(written) and not _pins_zone(draft, written) else "DISABLED"
+
+
+def _can_move_between_zones(written: Mapping[str, Any]) -> bool:
+    """What ECS can rebalance at all: no daemons, no servers outside of AWS, no Classic Load Balancers, and only where a
+    task may be started before another stops. Source: ECS developer guide, "Availability Zone rebalancing"."""
+    classic = any("loadBalancerName" in balancer for balancer in written.get("loadBalancers", ()))
+    outside = written.get("launchType") == "EXTERNAL"
+    return not is_daemon(written) and not outside and not classic and _maximum(written) > 100
+
+
+def _maximum(written: Mapping[str, Any]) -> int:
+    return int(written["deploymentConfiguration"]["maximumPercent"])
 
 
 def _pins_zone(draft: Draft, written: Mapping[str, Any]) -> bool:
-    """Whether a constraint names a zone or a strategy packs first; ECS refuses to rebalance such a service.
-
-    Source: ECS developer guide, "Availability Zone rebalancing".
-    """
+    """Whether a constraint names a zone or a strategy packs first: ECS refuses to rebalance such a service too."""
     constraints = [*written.get("placementConstraints", ()), *draft.register.get("placementConstraints", ())]
     first = next(
         iter(written.get("placementStrategy", ())), {"type": "spread", "field": "attribute:ecs.availability-zone"}

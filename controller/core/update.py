@@ -78,7 +78,7 @@ def _default(row: Field, wanted: Wire, live: Any, *, request: Wire) -> Any:
         case _:
             assert_never(row.default)
     match row:
-        case Struct(shape=shape, when=None):
+        case Struct(shape=shape, when=when) if when is None or when(wanted):
             told = _spelled(shape, {}, live, request=request, whole=True)
             return told if told != {name: live.get(name) for name in told} else None
         case Keyed() | Bag() | Ordered():

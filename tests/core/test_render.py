@@ -302,6 +302,22 @@ def test_a_plain_service_keeps_ecs_own_values_but_says_them() -> None:
     assert create["deploymentConfiguration"]["minimumHealthyPercent"] == 100
 
 
+@pytest.mark.parametrize(
+    ("service", "task"),
+    [
+        ("launchType: EXTERNAL", ""),
+        ("loadBalancers: [{loadBalancerName: classic, containerName: train, containerPort: 80}]", ""),
+        ("deploymentConfiguration: {maximumPercent: 100, minimumHealthyPercent: 0}", ""),
+        ("placementStrategy: [{type: binpack, field: memory}]", ""),
+        ("placementConstraints: [{type: memberOf, expression: 'attribute:ecs.availability-zone == us-east-1a'}]", ""),
+        ("", "placementConstraints: [{type: memberOf, expression: 'attribute:ecs.availability-zone == us-east-1a'}]"),
+    ],
+)
+def test_what_ecs_cannot_rebalance_is_not_asked_to(service: str, task: str) -> None:
+    text = spec(service=service, task=task).replace("  gaudi: {cards: 8}\n", "")
+    assert rendered(text).create["availabilityZoneRebalancing"] == "DISABLED"
+
+
 def test_a_daemon_has_no_count() -> None:
     create = rendered(spec(service="schedulingStrategy: DAEMON", replicas="")).create
     assert "desiredCount" not in create
