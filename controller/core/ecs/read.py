@@ -37,8 +37,9 @@ NAMES: Final = frozenset(
     }
 )
 """Members that ECS takes for names, while AWS's model lets them be any text. Source: ECS API reference."""
-ALSO_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {"ContainerDefinition": ("name",)}
-"""Members that ECS insists on, while AWS's model does not. Source: ECS answers "Container.name should not be null"."""
+ALSO_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {"ContainerDefinition": ("name",), "Tag": ("key",)}
+"""Members that ECS insists on, while AWS's model does not. Sources: ECS answers "Container.name should not be null";
+API reference, TagResource: "a key and an optional value"."""
 LONGEST_NAME: Final = 255
 
 _NAME: Final = re.compile(NAME)
