@@ -330,6 +330,6 @@ SERVICE_SHAPES: Final[Mapping[str, Rows]] = {
     },
     "GatewayConnectorHealthCheckMatcher": plain("httpCode", "grpcCode"),
     "GatewayConnectorFilters": {"accessTypes": Bag()},
-    "MonitoringConfiguration": {"metricConfigurations": Ordered("MetricConfiguration")},
+    "MonitoringConfiguration": {"metricConfigurations": Keyed("MetricConfiguration", by=("metricNames",))},
     "MetricConfiguration": {**plain("resolutionSeconds"), "metricNames": Bag()},
 }
