@@ -77,7 +77,9 @@ def structure(draw, shape: Shape, *, leave_out: frozenset[str] = frozenset(), ev
     if shape.is_tagged_union:
         chosen = [draw(st.sampled_from(known))]
     else:
-        needed = {name for name in (*shape.required_members, *ALSO_REQUIRED.get(shape.name, ())) if name not in leave_out}
+        needed = {
+            name for name in (*shape.required_members, *ALSO_REQUIRED.get(shape.name, ())) if name not in leave_out
+        }
         chosen = known if every else sorted(needed | draw(st.sets(st.sampled_from(known), max_size=4)))
     return {name: draw(value(shape.members[name], shape.name, name, every=every)) for name in chosen}
 
