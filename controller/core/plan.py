@@ -16,6 +16,7 @@ undone. Neighbours: `compare` finds the changes, `steps` has the words, `guards`
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from controller.core.applied import HISTORY, Applied, history_tag
@@ -75,7 +76,7 @@ def plan(rendered: Rendered, observation: Observation, guards: Guards) -> Plan:
     if live.draining:
         message = f"service {live.name} was deleted and still drains; ECS refuses the name until its tasks have stopped"
         return Plan(rendered.workload.key, Drift.BLOCKED, holds=(Hold(Reason.DRAINING, message, DRAINING_POLL),))
-    comparison = compare(rendered, live, observation, by=guards.callers.get(live.arn))
+    comparison = compare(rendered, live, observation, by=partial(guards.callers, rendered.workload.key))
     foreign = refusal(live, guards.owner, adopt=reconcile.adopt)
     if foreign:
         return _compared(rendered, comparison, Drift.BLOCKED, holds=(foreign,))
@@ -172,12 +173,17 @@ class _Revision:
 def _revision(
     rendered: Rendered, register: Mapping[str, Any], name: str, observation: Observation, patterns: list[str]
 ) -> _Revision:
-    """The newest ACTIVE revision that already is what would be registered, its tags put right, or a new one."""
-    usable = (one for one in observation.candidates if one.active)
-    equal = next((one for one in usable if same_content(register, one)), None)
+    """A revision that already is what would be registered, its tags put right, or a new one."""
+    equal = _equal(register, observation)
     if equal is None:
         return _Revision((EnsureTaskDefinition(rendered.family, name, register),), deploy=True)
     return _Revision(_tagged(rendered, name, equal, patterns), {name: equal.arn}, deploy=True)
+
+
+def _equal(register: Mapping[str, Any], observation: Observation) -> Revision | None:
+    """The newest ACTIVE revision that already is what would be registered."""
+    usable = (one for one in observation.candidates if one.active)
+    return next((one for one in usable if same_content(register, one)), None)
 
 
 def _in_use(rendered: Rendered, observation: Observation, comparison: Comparison) -> _Revision:

@@ -36,7 +36,7 @@ def test_a_forgotten_dedupe_is_caught(name: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_rollback_that_is_not_remembered_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert caught("rollback", monkeypatch, plan, "_rolled_back", lambda observation, wanted, live: None)
+    assert caught("rollback", monkeypatch, plan, "rolled_back", lambda observation, wanted, live: None)
 
 
 def take_over(world: World) -> None:
@@ -70,7 +70,7 @@ def test_a_delete_without_a_live_read_is_caught(monkeypatch: pytest.MonkeyPatch)
     before = prepared("delete").fork({})
     seen = asyncio.run(reconciler.observe(EcsReader(InProcess(before.simulator, before.clock)), "default", "bert"))
 
-    async def remembered(ecs: Any, cluster: str, name: str) -> Observation:
+    async def remembered(ecs: Any, cluster: str, name: str, *, count: int | None = None) -> Observation:
         """What the survey has seen, instead of what is."""
         return seen
 
