@@ -6,7 +6,7 @@ cut around the caret. Neighbours: `core.diagnostics` (what is drawn), `core.sour
 """
 
 import bisect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,22 +74,24 @@ class _Source:
         start = begin if caret <= WIDEST - BEFORE_CARET // 2 else begin + caret - BEFORE_CARET
         stop = min(start + WIDEST, end)
         at = min(begin + caret, end)
-        to = max(min(at + length, stop), at)
-        before, under, after = self._glyphs(start, at), self._glyphs(at, to), self._glyphs(to, stop)
+        to = min(at + length, stop)
+        cells = list(self._cells(start, stop))
         first, last = "…" if start > begin else "", "…" if stop < end else ""
-        return f"{first}{before}{under}{after}{last}", columns(first + before), max(columns(under), 1)
+        text = f"{first}{''.join(cell.shown for cell in cells)}{last}"
+        before = first + "".join(cell.shown for cell in cells if cell.end <= at)
+        under = "".join(cell.shown for cell in cells if at < cell.end and cell.begin < to)
+        return text, columns(before), max(columns(under), 1)
 
-    def _glyphs(self, start: int, stop: int) -> str:
-        """The characters as they may be shown: a secret is a mask where it begins in this piece."""
-        shown: list[str] = []
+    def _cells(self, start: int, stop: int) -> Iterator["_Cell"]:
+        """A piece of the text as it may be shown: characters, and a mask for each secret."""
         at = start
         for begin, end in self._hidden(start, stop):
-            shown.append(self._plain(at, begin))
-            shown.append(MASK)
+            yield from self._plain(at, begin)
+            yield _Cell(begin, end, MASK)
             at = end
-        return "".join([*shown, self._plain(at, stop)])
+        yield from self._plain(at, stop)
 
-    def _hidden(self, start: int, stop: int) -> Iterable[tuple[int, int]]:
+    def _hidden(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         """The hidden ranges that meet a piece of the text, cut to it."""
         index = max(bisect.bisect_right(self.hidden, (start, len(self.places.text))) - 1, 0)
         while index < len(self.hidden) and self.hidden[index][0] < stop:
@@ -98,5 +100,16 @@ class _Source:
                 yield begin, end
             index += 1
 
-    def _plain(self, start: int, stop: int) -> str:
-        return "".join(_TAB if char == "\t" else clean(char) for char in self.places.text[start:stop])
+    def _plain(self, start: int, stop: int) -> Iterator["_Cell"]:
+        for at in range(start, stop):
+            char = self.places.text[at]
+            yield _Cell(at, at + 1, _TAB if char == "\t" else clean(char))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """What is shown for the characters from `begin` up to `end`."""
+
+    begin: int
+    end: int
+    shown: str
