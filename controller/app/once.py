@@ -238,11 +238,14 @@ def _waited_for(workload: WorkloadReport) -> bool:
 
 
 def _restless(workloads: tuple[WorkloadReport, ...]) -> frozenset[Key]:
-    """Workloads that are worth another look: what was written is looked at before it is believed, and what is neither
-    well nor in need of a human may become so by itself."""
-    return frozenset(one.key for one in workloads if one.done or not (_at_rest(one) or not _waited_for(one)))
+    """Workloads that are worth another look: what was written is looked at before it is believed, and what is not well
+    may become so by itself, unless it needs a human."""
+    return frozenset(
+        one.key
+        for one in workloads
+        if not _needs_a_human(one) and (one.done or (_waited_for(one) and not settled(one)))
+    )
 
 
-def _at_rest(workload: WorkloadReport) -> bool:
-    needs_a_human = Type.STALLED in workload.conditions or isinstance(workload.error, Denied)
-    return settled(workload) or needs_a_human
+def _needs_a_human(workload: WorkloadReport) -> bool:
+    return Type.STALLED in workload.conditions or isinstance(workload.error, Denied)
