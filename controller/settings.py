@@ -146,7 +146,15 @@ def rendering(settings: Settings, *, environment: Mapping[str, str], today: date
     """Of these settings what rendering needs. The region is found as the AWS CLI finds it, but for profiles: reading
     those is left to AWS's own library, which offline verbs do not load."""
     region = settings.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None
-    return Rendering(owner=settings.owner, port_base=settings.port_base, region=region, today=today)
+    regions = {target.name: target.region for target in settings.targets}
+    return Rendering(
+        owner=settings.owner,
+        port_base=settings.port_base,
+        targets=frozenset(regions),
+        region=region,
+        target_regions=regions,
+        today=today,
+    )
 
 
 def variable(name: str) -> str:

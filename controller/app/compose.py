@@ -1,7 +1,8 @@
 """Concrete things for the ports: clock, recorder, source, gateways."""
 
+import random
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +10,28 @@ from typing import Any
 
 import structlog
 
+from controller.app import places
+from controller.app.recording import Journal
 from controller.aws.api import Api
 from controller.aws.client import Connection, connect
 from controller.aws.ecs import EcsGateway, EcsReader
-from controller.errors import ControllerError, Usage
+from controller.aws.journal import DynamoJournal, S3Journal
+from controller.aws.limits import Limits
+from controller.aws.objects import S3Objects
+from controller.aws.scaling import SERVICE as SCALING
+from controller.aws.scaling import Scaling
+from controller.aws.sessions import Session, open_session
+from controller.aws.targets import Target
+from controller.errors import ControllerError
+from controller.reconcile.ports import Clock
+from controller.report.journal import MemoryJournal, SqliteJournal
 from controller.settings import Settings
 from controller.sources.files import FilesSource
+from controller.sources.git import GitSource
+from controller.sources.polling import WakeUp
+from controller.sources.s3 import S3Source
 from controller.sources.snapshot import Source
+from controller.sources.uri import GitLocation, S3Location, locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +59,53 @@ def log_recorder() -> LogRecorder:
     return LogRecorder(structlog.get_logger())
 
 
-def open_source(uri: str) -> Source:
-    """The source that a URI names.
+@asynccontextmanager
+async def open_source(settings: Settings, *, wake_up: WakeUp | None = None) -> AsyncIterator[Source]:
+    """The source that the settings name. `wake_up` is set when there may be something new.
 
     Raises:
-        Usage: the kind of source is not known.
+        Usage: it names nothing that could be read.
+        ControllerError: there is no connection to S3.
     """
-    if "://" in uri or uri.startswith("git+"):
-        raise Usage(f"source {uri} is of a kind that this version does not read", advice="name a file or a folder")
-    return FilesSource(Path(uri))
+    match locate(settings.source):
+        case Path() as path:
+            yield FilesSource(path)
+        case S3Location() as location:
+            async with connect(_connection(settings), "s3") as api:
+                objects = S3Objects(api, location.bucket, owner=settings.source_bucket_owner)
+                yield S3Source(location, objects, poll=settings.poll, wake_up=wake_up)
+        case GitLocation() as location:
+            signers = Path(settings.source_signers) if settings.source_signers else None
+            yield GitSource(
+                location,
+                places.cache() / "git",
+                allowed_signers=signers,
+                allow_rewind=settings.source_rewind,
+                poll=settings.poll,
+                wake_up=wake_up,
+            )
+
+
+@asynccontextmanager
+async def open_journal(settings: Settings, clock: Clock) -> AsyncIterator[Journal]:
+    """Where history is kept. `off` keeps it in memory.
+
+    Raises:
+        ControllerError: there is no connection to where it is kept.
+    """
+    kind, _, place = settings.journal.partition(":")
+    match kind:
+        case "s3":
+            bucket, _, prefix = place.removeprefix("//").partition("/")
+            async with connect(_connection(settings), "s3") as api:
+                yield S3Journal(api, bucket, prefix, clock.now)
+        case "dynamodb":
+            async with connect(_connection(settings), "dynamodb") as api:
+                yield DynamoJournal(api, place.removeprefix("//"))
+        case "sqlite":
+            yield SqliteJournal(Path(place) if place else places.state() / "journal.sqlite")
+        case _:
+            yield MemoryJournal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +120,79 @@ class Unconnected:
         raise self.error
 
 
-@asynccontextmanager
-async def reader(settings: Settings) -> AsyncIterator[EcsReader]:
-    """A gateway that cannot write. Without a connection it says so when it is asked."""
-    async with _connected_or_not(settings) as api:
-        yield EcsReader(api)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An account and region where the controller works."""
+
+    target: Target | None
+    """None: that of the controller's own credentials."""
+    settings: Settings
+    """As they hold there."""
+
+    @property
+    def name(self) -> str | None:
+        """As specs name it."""
+        return self.target.name if self.target is not None else None
+
+
+def places_of(settings: Settings) -> tuple[Place, ...]:
+    """All accounts and regions that the settings name, the controller's own first."""
+    own = Place(None, settings)
+    update = ({"clusters": target.clusters, "region": target.region} for target in settings.targets)
+    others = zip(settings.targets, update, strict=True)
+    return (own, *(Place(target, settings.model_copy(update=different)) for target, different in others))
 
 
 @asynccontextmanager
-async def gateway(settings: Settings, *, or_unconnected: bool = False) -> AsyncIterator[EcsGateway]:
-    """A gateway that can.
+async def session(place: Place) -> AsyncIterator[Session]:
+    """The credentials and the region of a place; calls nothing yet.
 
     Raises:
-        ControllerError: there is no connection, unless the gateway shall say so when it is asked (`or_unconnected`).
+        ControllerError: they cannot be had from what is configured.
     """
-    async with (_connected_or_not if or_unconnected else _connected)(settings) as api:
-        yield EcsGateway(api)
+    connection = Connection(region=place.settings.region, profile=place.settings.profile)
+    async with open_session(place.target, connection, owner=place.settings.owner) as found:
+        yield found
 
 
 @asynccontextmanager
-async def _connected_or_not(settings: Settings) -> AsyncIterator[Api]:
+async def reader(place: Place, limits: Limits) -> AsyncIterator[EcsReader]:
+    """A gateway that cannot write. Without a connection it says so when it is asked."""
+    async with _connected_or_not(place, limits) as (api, scaling):
+        yield EcsReader(api, scaling)
+
+
+@asynccontextmanager
+async def gateway(place: Place, limits: Limits) -> AsyncIterator[EcsGateway]:
+    """A gateway that can. Without a connection it says so when it is asked."""
+    async with _connected_or_not(place, limits) as (api, scaling):
+        yield EcsGateway(api, scaling)
+
+
+@asynccontextmanager
+async def _connected_or_not(place: Place, limits: Limits) -> AsyncIterator[tuple[Api, Scaling | None]]:
     async with AsyncExitStack() as stack:
+        api: Api
+        scaling: Scaling | None = None
         try:
-            api: Api = await stack.enter_async_context(_connected(settings))
+            opened = await stack.enter_async_context(session(place))
+            limiter = limits.of(place.name or "", opened.region or "")
+            api = await stack.enter_async_context(opened.ecs(limiter, jitter=random.random))
+            scaling = await stack.enter_async_context(scaling_of(opened))
         except ControllerError as error:
             api = Unconnected(error)
-        yield api
+        yield api, scaling
 
 
-def _connected(settings: Settings) -> AbstractAsyncContextManager[Api]:
-    return connect(Connection(region=settings.region, profile=settings.profile))
+@asynccontextmanager
+async def scaling_of(opened: Session) -> AsyncIterator[Scaling]:
+    """Application Auto Scaling of a session; connected when it is first asked."""
+    found = Scaling(lambda: opened.connect(SCALING))
+    try:
+        yield found
+    finally:
+        await found.aclose()
+
+
+def _connection(settings: Settings) -> Connection:
+    return Connection(region=settings.region, profile=settings.profile)

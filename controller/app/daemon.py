@@ -35,6 +35,7 @@ from controller.app.survey import (
 )
 from controller.aws.client import with_events
 from controller.aws.limits import Priority, priority
+from controller.core.callers import Callers
 from controller.core.desired import Desired
 from controller.core.live import Observation
 from controller.core.pass_report import WorkloadReport
@@ -76,8 +77,14 @@ class Daemon:
     jitter: Callable[[], float] = random.random
     aside: Aside = in_a_thread
     """Where a revision is parsed and rendered."""
+    target: str | None = None
+    """The account and region, as specs name it."""
     instruments: Instruments = field(default_factory=Silent)
     """Told of everything that happens to keys."""
+    passes: Callable[[float], None] = lambda _seconds: None
+    """Told how long each look at everything took."""
+    callers: Callers = field(default_factory=Callers)
+    """Who has written to services of late, where events have told it."""
     passed: datetime | None = None
     """When every cluster was last observed."""
     failed: Mapping[str, ControllerError] = field(default_factory=dict)
@@ -87,6 +94,12 @@ class Daemon:
     queue: WorkQueue[Key] = field(init=False)
     _rollouts: Rollouts = field(init=False)
     _survey_now: asyncio.Event = field(default_factory=asyncio.Event)
+    _watch_now: asyncio.Event = field(default_factory=asyncio.Event)
+    _woken: set[Key] = field(default_factory=set)
+    """Workloads of which something was heard since the last look at them."""
+    _began: datetime = field(init=False)
+    _wrote: dict[Key, datetime] = field(default_factory=dict)
+    """When we last wrote to a workload."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _clusters: set[str] = field(default_factory=set)
     """Clusters in which services of ours may be, also those that no spec names any more."""
@@ -99,7 +112,10 @@ class Daemon:
 
     def __post_init__(self) -> None:
         clock = self.reconciler.clock
-        self.following = Following(self.source, self.settings, clock, self.log, self._changed, self.aside)
+        self._began = clock.now()
+        self.following = Following(
+            self.source, self.settings, clock, self.log, self._changed, self.aside, target=self.target
+        )
         self.fleet = Fleet(clock, self.log)
         self.queue = WorkQueue(self.jitter, self.instruments)
         self._deletions = Deletions(self.settings.resync)
@@ -188,11 +204,17 @@ class Daemon:
     async def _watch(self) -> None:
         """Look at what is under way, again and again until it is done."""
         while True:
-            await asyncio.sleep(WATCH)
+            try:
+                async with asyncio.timeout(WATCH):
+                    await self._watch_now.wait()
+            except TimeoutError:
+                pass
+            self._watch_now.clear()
             now = asyncio.get_running_loop().time()
             self._written = {key: at for key, at in self._written.items() if now < at + WATCHED_AFTER_A_WRITE}
-            keys = (self.fleet.moving() | self._written.keys()) - self.queue.held
-            if keys:
+            keys = (self.fleet.moving() | self._written.keys() | self._woken) - self.queue.held
+            self._woken &= self.queue.held  # what a worker has in hand is looked at when it is done
+            if keys and self.following.found is not None:
                 with priority(Priority.ROLLOUT):
                     await self._look(only=keys)
 
@@ -203,6 +225,7 @@ class Daemon:
             ecs, clock = self.reconciler.ecs, self.reconciler.clock
             seen = await survey(desired, ecs, clock, terms=self._terms(), only=only)
             if only is None:
+                self.passes(asyncio.get_running_loop().time() - began)
                 self._take_all(seen, current=desired is self.desired)
             self._take(seen, desired, began)
         except Exception as error:  # noqa: BLE001 - the boundary: a look that breaks must not end the daemon
@@ -212,13 +235,25 @@ class Daemon:
         found = self.following.found
         assert found is not None
         return replace(
-            terms_of(self.settings, found, self.desired),
+            terms_of(self.settings, found, self.desired, target=self.target),
             clusters=tuple(sorted(self._clusters)),
+            callers=self._caller,
             ready=self._ready(),
             so_far=self._deletions.so_far(asyncio.get_running_loop().time()),
             source=self.following.health(),
             stale=self._is_stale,
         )
+
+    def wake(self, key: Key) -> None:
+        """Something was heard of a workload: look at it now."""
+        self._woken.add(key)
+        self._watch_now.set()
+
+    def _caller(self, key: Key, member: str) -> str | None:
+        """Who has set a member of a service since we last wrote to it."""
+        since = self._wrote.get(key, self._began)
+        found = self.callers.caller_of(key, since, member)
+        return found.who if found is not None else None
 
     def _is_stale(self, key: Key, seen: Observation) -> bool:
         expectations = self.reconciler.expectations
@@ -301,6 +336,8 @@ class Daemon:
         self._looked[key] = now
         if not result.stale:
             self._keep_result(key, result)
+        if result.done:
+            self._wrote[key] = self.reconciler.clock.now()
         wanted = outcome(result)
         if wanted.watch:
             self._written[key] = now
@@ -317,7 +354,11 @@ class Daemon:
         rendered = self.desired.rendered.get(key)
         if rendered is not None:
             return await self.reconciler.converge(
-                rendered, ready=self._ready(), deadline=self.settings.timeout, rollouts=self._rollouts
+                rendered,
+                ready=self._ready(),
+                deadline=self.settings.timeout,
+                rollouts=self._rollouts,
+                callers=self._caller,
             )
         if key in self._deletions:
             return await self.reconciler.remove(key, source=self.following.health())
@@ -349,7 +390,7 @@ class Daemon:
 
     def _wake_dependents(self, key: Key) -> None:
         for other, rendered in self.desired.rendered.items():
-            waits = str(key) in rendered.workload.document.spec.reconcile.depends_on
+            waits = key.in_target in rendered.workload.document.spec.reconcile.depends_on
             if waits and other in self.reports and waits_for_others(self.reports[other].plan):
                 self.queue.add(other, priority=CHANGED)
 

@@ -55,7 +55,7 @@ class Fleet:
         """`cluster/name` → whether it is in sync and healthy on the content that is wanted now: what was said of an
         earlier one says nothing about this one."""
         return {
-            str(key): settled(report) and self._digests.get(key) == digests.get(key)
+            key.in_target: settled(report) and self._digests.get(key) == digests.get(key)
             for key, report in self.reports.items()
         }
 

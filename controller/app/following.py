@@ -45,6 +45,8 @@ class Following:
     changed: Changed
     aside: Aside = in_a_thread
     """Where a revision is parsed and rendered."""
+    target: str | None = None
+    """For which account and region, as specs name it."""
     found: Snapshot | None = None
     """The revision that stands; None until one was read."""
     desired: Desired = field(default_factory=Desired)
@@ -81,7 +83,7 @@ class Following:
             return
         new = await self.aside(lambda: desired_of(found, self.settings))
         before = self.desired
-        self.desired = keep_last_good(before, new)
+        self.desired = keep_last_good(before, new).of(self.target)
         self.found = found
         self._stands_since = asyncio.get_running_loop().time()
         self._tell(found)

@@ -34,7 +34,7 @@ class Window(Protocol):
         """Whether the event loop turns."""
         ...
 
-    def metrics(self) -> bytes:
+    def metrics_text(self) -> bytes:
         """Everything in Prometheus's text format."""
         ...
 
@@ -84,7 +84,7 @@ def _application(window: Window, *, loopback: bool) -> web.Application:
         return web.Response(text="\n".join(lines) + "\n", status=200 if all(checks.values()) else 500)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=window.metrics(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=window.metrics_text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def status(_: web.Request) -> web.Response:
         return _json(status_document(window.standing()))

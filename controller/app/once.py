@@ -34,6 +34,8 @@ POLL: Final = 5.0
 class Order:
     """What the user asked of a pass."""
 
+    target: str | None = None
+    """Of which account and region, as specs name it."""
     wait: bool = False
     force: bool = False
     select: Callable[[Workload], bool] = lambda _: True
@@ -72,10 +74,11 @@ async def apply(source: Source, reconciler: Reconciler, settings: Settings, *, o
     return replace(one.report(seen), applied=True, unhealthy=unhealthy)
 
 
-def terms_of(settings: Settings, found: Snapshot, desired: Desired) -> Terms:
+def terms_of(settings: Settings, found: Snapshot, desired: Desired, *, target: str | None = None) -> Terms:
     """Under which terms a revision is looked at, under these settings."""
     return Terms(
         owner=settings.owner,
+        target=target,
         clusters=settings.clusters,
         deadline=settings.timeout,
         limits=Limits(settings.delete_share, settings.delete_shrink, settings.confirm_deletions),
@@ -91,7 +94,8 @@ def desired_of(found: Snapshot, settings: Settings) -> Desired:
 
 async def _read(source: Source, settings: Settings, order: Order) -> "_Pass":
     found = await source.snapshot()
-    return _Pass(found, desired_of(found, settings), settings, order, Rollouts(settings.max_concurrent_rollouts))
+    desired = desired_of(found, settings).of(order.target)
+    return _Pass(found, desired, settings, order, Rollouts(settings.max_concurrent_rollouts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class _Pass:
         """Survey everything (or `only` some, of which all others were seen `before`), and keep the workloads that the
         user asked for."""
         terms = replace(
-            terms_of(self.settings, self.found, self.desired),
+            terms_of(self.settings, self.found, self.desired, target=self.order.target),
             force=self.order.force,
             so_far=Pass(begun=frozenset(self.deleted)),
             ready=_ready(before) if before is not None else {},
@@ -179,13 +183,16 @@ class _Pass:
         """The report of the pass. A cluster of which nothing was asked for cannot fail it."""
         asked_for = {cluster_name(cluster) for cluster in self.settings.clusters}
         asked_for |= {workload.key.cluster for workload in seen.workloads}
+        where = f"{self.order.target}:" if self.order.target else ""
         return PassReport(
             uri=self.found.uri,
             revision=self.found.revision,
             workloads=seen.workloads,
             diagnostics=self.desired.diagnostics,
             files=self.found.files,
-            failed={cluster: error for cluster, error in seen.survey.failed.items() if cluster in asked_for},
+            failed={
+                f"{where}{cluster}": error for cluster, error in seen.survey.failed.items() if cluster in asked_for
+            },
             wanted=len(self.desired.rendered),
             unnamed=len(self.desired.broken_files),
         )
@@ -217,7 +224,7 @@ def _merged(before: _Look, after: _Look) -> _Look:
 
 
 def _ready(seen: _Look) -> dict[str, bool]:
-    return {str(report.key): settled(report) for report in (*seen.survey.reports.values(), *seen.workloads)}
+    return {report.key.in_target: settled(report) for report in (*seen.survey.reports.values(), *seen.workloads)}
 
 
 _NOT_WAITED_FOR: Final = frozenset(

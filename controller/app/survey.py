@@ -23,6 +23,7 @@ from controller.core.plan import Drift, Guards, Plan, plan
 from controller.core.prune import Limits, Pass, SourceHealth, orphans_of, plan_orphans
 from controller.core.render import Rendered
 from controller.core.status import Deadline, Health, HealthState, conditions, health, invalid
+from controller.core.steps import nobody
 from controller.core.workload import Key
 from controller.errors import ControllerError
 from controller.reasons import Reason
@@ -40,6 +41,8 @@ class Terms:
     """Under which terms a look is taken, beside what is wanted."""
 
     owner: str
+    target: str | None = None
+    """The account and region that is looked at, as keys name it."""
     clusters: tuple[str, ...] = ()
     """Clusters that are searched for services without a spec, besides those of the specs."""
     force: bool = False
@@ -49,6 +52,8 @@ class Terms:
     so_far: Pass = field(default_factory=Pass)
     ready: Mapping[str, bool] = field(default_factory=dict)
     """Workloads that are not looked at → whether they are in sync and healthy."""
+    callers: Callable[[Key, str], str | None] = nobody
+    """Who has set a member of a service live, where that was seen."""
     source: SourceHealth | None = None
     """What deletions may rely on; by default what the desired state says of itself."""
     stale: Callable[[Key, Observation], bool] = lambda _key, _seen: False
@@ -83,7 +88,9 @@ async def survey(
     With `only` these keys are looked at and nothing is listed: for what rolls out or drains. Then a service without a
     spec has a report only once its deletion is under way, because what else becomes of it depends on all others.
     """
-    look = _Look(desired, ecs, terms, Guards(now=clock.now(), owner=terms.owner, force=terms.force))
+    look = _Look(
+        desired, ecs, terms, Guards(now=clock.now(), owner=terms.owner, force=terms.force, callers=terms.callers)
+    )
     with with_events(EVENTS):
         return await look.survey(only)
 
@@ -190,7 +197,7 @@ class _Look:
         waiting = [key for key, report in self.reports.items() if waits_for_others(report.plan)]
         if not waiting:
             return
-        ready = {**self.terms.ready, **{str(key): settled(report) for key, report in self.reports.items()}}
+        ready = {**self.terms.ready, **{key.in_target: settled(report) for key, report in self.reports.items()}}
         guards = replace(self.guards, ready=ready)
 
         async def plan_anew(key: Key) -> None:
@@ -232,7 +239,9 @@ class _Look:
         wanted = {*self.desired.rendered, *self.desired.invalid}
         orphans: dict[Key, LiveService] = {}
         for cluster, found in self.snapshots.items():
-            orphans |= orphans_of(found.existing(), cluster=cluster, target=None, owner=self.terms.owner, wanted=wanted)
+            orphans |= orphans_of(
+                found.existing(), cluster=cluster, target=self.terms.target, owner=self.terms.owner, wanted=wanted
+            )
         return orphans
 
     def _owned(self) -> int:

@@ -1,7 +1,7 @@
 """An `Api` that tells of every call: which, how long it took, and what became of it.
 
-Stands outermost but for the limits, so that waiting for a token is no part of a call's time. Neighbours: `api`,
-`report.metrics` (counts, by way of the composition root).
+Stands directly on the client, so that waiting for a token is no part of a call's time. Neighbours: `api`, `sessions`
+(puts it there), `report.metrics` (counts, by way of the composition root).
 """
 
 import asyncio

@@ -24,6 +24,7 @@ from controller.aws.client import READ_ATTEMPTS, Connection, connect, is_read, r
 from controller.aws.errors import classify
 from controller.aws.lease.fence import Fenced
 from controller.aws.limits import Limited, Limiter
+from controller.aws.metered import Meter, Metered
 from controller.aws.retries import Retried
 from controller.aws.targets import Target
 from controller.errors import ControllerError, Denied
@@ -74,16 +75,23 @@ class Session:
 
     @asynccontextmanager
     async def ecs(
-        self, limiter: Limiter, *, jitter: Callable[[], float], check: Callable[[], None] | None = None
+        self,
+        limiter: Limiter,
+        *,
+        jitter: Callable[[], float],
+        check: Callable[[], None] | None = None,
+        meter: Meter | None = None,
     ) -> AsyncIterator[Api]:
         """ECS as the gateway should have it, from outside to inside: reads are retried, every attempt waits for its
-        token, the account is checked before the first write, and the lease (`check`) before every one.
+        token, the account is checked before the first write, and the lease (`check`) before every one; `meter` is told
+        of every call that is sent.
 
         The lease is asked twice: before the call, and when it is signed and about to be sent, because fetching a
         role's new credentials may take long in between.
         """
         async with self.connect("ecs", read_attempts=1, before_write=check) as api:
-            sending = Fenced(api, check) if check is not None else api
+            metered = Metered(api, "ecs", meter) if meter is not None else api
+            sending = Fenced(metered, check) if check is not None else metered
             yield Retried(Limited(Verified(sending, self), limiter), jitter)
 
     async def identity(self) -> Identity:

@@ -48,5 +48,5 @@ async def _journal(settings: "Settings", workload: str | None, limit: int) -> di
     from controller.app import compose
     from controller.report.status import events_document
 
-    async with compose.journal(settings) as journal:
+    async with compose.open_journal(settings, compose.SystemClock()) as journal:
         return events_document(await journal.recent(workload, most=limit))

@@ -113,8 +113,10 @@ def _done(flags: dict[str, Any]) -> "tuple[Import, dict[str, bytes]]":
 
 async def _read(settings: "Settings", where: "Address") -> Any:
     from controller.app import compose, importing
+    from controller.aws.limits import Limits
 
-    async with compose.reader(settings) as ecs:
+    own, *_ = compose.places_of(settings)
+    async with compose.reader(own, Limits(settings.api_share)) as ecs:
         return await importing.read(ecs, where, owner=settings.owner)
 
 

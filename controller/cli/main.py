@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -21,7 +22,6 @@ from controller.cli import options, output
 from controller.errors import ControllerError, Usage
 
 USAGE: Final = 64
-INTERRUPTED: Final = 130
 ASKED: Final = frozenset({"help", "--help", "-h", "--version"})
 """Words after which click prints; everything else is printed by `output`."""
 
@@ -29,6 +29,10 @@ VERBS: Final = {
     "run": "Run the daemon (what `controller` alone does too).",
     "validate": "Check spec files; needs no credentials and no network.",
     "render": "Print the exact ECS requests of spec files.",
+    "import": "Make spec files of live services, and prove them.",
+    "status": "Show how everything stands: source, last pass, every workload.",
+    "get": "List workloads, or show one in full.",
+    "events": "Show what has happened: transitions, steps, healed drift.",
     "schema": "Print the JSON Schema of a kind, or write crds/.",
     "sandbox": "Serve an embedded AWS on a loopback port.",
     "demo": "Play the whole story against the embedded AWS.",
@@ -52,6 +56,14 @@ class Verbs(click.Group):
         """`controller help [VERB]` is `controller [VERB] --help`."""
         return super().parse_args(ctx, [*args[1:2], "--help"] if args[:1] == ["help"] else args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; Ctrl-C is an exit code, not click's empty line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            output.after_interrupt()
+            raise click.exceptions.Exit(output.INTERRUPTED) from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Verbs in the order of the help text."""
         return list(VERBS)
@@ -60,7 +72,8 @@ class Verbs(click.Group):
         """The command of a verb."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"controller.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = import_module(f"controller.cli.{module}").command
         return command
 
     def resolve_command(
@@ -118,7 +131,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = run(arguments)
     except KeyboardInterrupt:
-        code = INTERRUPTED
+        code = output.INTERRUPTED
     except Exception:  # noqa: BLE001 - the last boundary: a bug is told as one, with all that finds it
         output.note(traceback.format_exc().rstrip())
         code = _failed(
@@ -136,7 +149,7 @@ def run(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.Abort:
-        return INTERRUPTED
+        return output.INTERRUPTED
     except Usage as error:
         return _failed(str(error), USAGE)
     except ControllerError as error:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from controller.cli import logs, options, output
 from controller.errors import ControllerError, Usage
 from controller.reasons import Reason
@@ -38,9 +40,10 @@ def start(**flags: Any) -> int:
     except KeyboardInterrupt:
         advice = "what was sent to AWS stays done; `controller --once` shows what is left" if flags["apply"] else None
         interrupted = ControllerError("interrupted", reason=Reason.INTERRUPTED, advice=advice)
+        output.after_interrupt()
         _document_of_failure(flags, uri, interrupted)
         output.note(f"error: {interrupted}")
-        raise
+        raise click.exceptions.Exit(output.INTERRUPTED) from None
     except Exception as error:
         _document_of_failure(flags, uri, ControllerError(f"a bug: {type(error).__name__}: {error}"))
         raise
@@ -69,16 +72,12 @@ def _order(flags: dict[str, Any]) -> "Order":
 
 
 async def _pass(settings: "Settings", order: "Order", *, apply: bool) -> "PassReport":
-    from controller.app import compose, once
-    from controller.reconcile.reconciler import Reconciler
+    from controller.app import compose, everywhere
 
-    source, clock = compose.open_source(settings.source), compose.SystemClock()
+    clock = compose.SystemClock()
     if not apply:
-        async with compose.reader(settings) as ecs:
-            return await once.look(source, ecs, clock, settings, order=order)
-    async with compose.gateway(settings, or_unconnected=True) as writing:
-        reconciler = Reconciler(writing, clock, compose.log_recorder(), settings.owner)
-        return await once.apply(source, reconciler, settings, order=order)
+        return await everywhere.look(settings, clock, order=order)
+    return await everywhere.apply(settings, clock, compose.log_recorder(), order=order)
 
 
 @dataclass(slots=True)

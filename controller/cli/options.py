@@ -21,7 +21,18 @@ ONE_PASS: Final = ("apply", "wait", "output", "selector", "force", "verbose", "t
 """Flags that mean something for one pass only."""
 BOTH: Final = (*("source", "clusters", "region", "profile", "owner", "port_base", "config", "no_color", "log_format"),)
 """Flags that mean the same for one pass and for the daemon."""
-SETTINGS: Final = ("source", "owner", "clusters", "region", "profile", "resync", "workers", "timeout", "port_base")
+SETTINGS: Final = (
+    "source",
+    "owner",
+    "clusters",
+    "region",
+    "profile",
+    "resync",
+    "workers",
+    "timeout",
+    "port_base",
+    "http",
+)
 
 
 def for_one_pass(function: F) -> F:

@@ -12,6 +12,7 @@ from controller.errors import ControllerError
 from controller.reasons import Reason
 
 if TYPE_CHECKING:
+    from controller.app.process import Process
     from controller.settings import Settings
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -21,6 +22,9 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 @options.for_both
 @click.option("--resync", type=float, metavar="SECONDS", help="Seconds between two looks at everything.  [default: 60]")
 @click.option("--workers", type=int, metavar="NUMBER", help="Workloads that are changed at once.  [default: 8]")
+@click.option(
+    "--http", metavar="HOST:PORT", help="Serve probes, metrics, state; `off` for none.  [default: 127.0.0.1:8080]"
+)
 def command(**flags: Any) -> None:
     """Follow the source and keep ECS in line with it until SIGTERM."""
     click.get_current_context().exit(start(**flags))
@@ -46,33 +50,26 @@ def _there(source: str) -> None:
 async def _run(settings: "Settings") -> None:
     import structlog
 
-    import controller
-    from controller.app import compose
-    from controller.app.daemon import Daemon
-    from controller.reconcile.reconciler import Reconciler
+    from controller.app.compose import SystemClock
+    from controller.app.process import Process
 
     log = structlog.get_logger()
-    source = compose.open_source(settings.source)
-    async with compose.gateway(settings) as ecs:
-        reconciler = Reconciler(ecs, compose.SystemClock(), compose.log_recorder(), settings.owner)
-        daemon = Daemon(source, reconciler, settings, log)
-        _stop_on_signals(daemon, log)
-        log.info("controller started", version=controller.__version__, source=source.uri, owner=settings.owner)
-        await daemon.run()
-    log.info("controller stopped")
+    process = Process(settings, log, SystemClock())
+    _stop_on_signals(process, log)
+    await process.run()
 
 
-def _stop_on_signals(daemon: Any, log: Any) -> None:
+def _stop_on_signals(process: "Process", log: Any) -> None:
     """The first signal begins to stop, the second stops at once."""
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
         name = signal.Signals(number).name
-        if daemon.stopping:
+        if process.stopping:
             log.warning("stopping at once", signal=name)
             os._exit(128 + number)
         log.info("stop asked for", signal=name)
-        daemon.stop()
+        process.stop()
 
     for one in STOP_SIGNALS:
         loop.add_signal_handler(one, stop, one)

@@ -50,12 +50,12 @@ def address_of(settings: "Settings", flags: Mapping[str, Any]) -> str:
 
 async def _look(settings: "Settings") -> dict[str, Any]:
     """The status of one look, in a daemon's form."""
-    from controller.app import compose, once
+    from controller.app import compose, everywhere
+    from controller.app.once import Order
     from controller.report.status import Standing, status_document
 
-    source, clock = compose.open_source(settings.source), compose.SystemClock()
-    async with compose.reader(settings) as ecs:
-        report = await once.look(source, ecs, clock, settings, order=once.Order())
-    failed = {one.key.cluster: str(one.error) for one in report.workloads if one.error is not None}
+    clock = compose.SystemClock()
+    report = await everywhere.look(settings, clock, order=Order())
+    failed = {cluster: str(error) for cluster, error in report.failed.items()}
     now = clock.now()
     return status_document(Standing(report.uri, report.revision, None, now, now, report.workloads, failed))

@@ -6,7 +6,7 @@ is counted and keeps its live value in everything that is sent. Neighbours: `dif
 remembers what was asked for before, `update` says what is sent, `plan` turns this into steps.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,9 +82,11 @@ def service_members(live: LiveService) -> dict[str, Any]:
     return members
 
 
-def compare(rendered: Rendered, live: LiveService, observation: Observation, *, by: str | None = None) -> Comparison:
-    """Everything in which a live service is not what the workload asks for. `by` is who changed it live, where that was
-    seen."""
+def compare(
+    rendered: Rendered, live: LiveService, observation: Observation, *, by: Callable[[str], str | None] | None = None
+) -> Comparison:
+    """Everything in which a live service is not what the workload asks for. `by` tells who has set a member of the
+    service live, where that was seen."""
     patterns = [rule.path for rule in rendered.workload.document.spec.reconcile.ignore]
     revision = _with_tags(observation.revision)
     found = service_members(live)
@@ -124,7 +126,7 @@ def compare(rendered: Rendered, live: LiveService, observation: Observation, *, 
         for one in differences
     )
     return Comparison(
-        changes=tuple(replace(one, by=by) if by and one.cause in (Cause.LIVE, Cause.BOTH) else one for one in changes),
+        changes=tuple(_signed(one, by) for one in changes),
         ignored=_ignored(patterns, rendered, revision, found),
         unknown=(*_at("taskDefinition", live_task_definition), *_at("service", live_service), *untold),
         register=register,
@@ -134,6 +136,14 @@ def compare(rendered: Rendered, live: LiveService, observation: Observation, *, 
         replaces=replaces,
         tags=tags,
     )
+
+
+def _signed(one: Change, by: Callable[[str], str | None] | None) -> Change:
+    """The change with the name of who has made it, where somebody has made it live."""
+    if by is None or one.cause not in (Cause.LIVE, Cause.BOTH):
+        return one
+    root, member, *_ = one.path
+    return replace(one, by=by(str(member) if root == "service" else str(root)))
 
 
 def _answered(service: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,12 +32,31 @@ class Desired:
     """Files of which some document has no readable key."""
     last_good: frozenset[Key] = frozenset()
     """Keys of `rendered` that come from an earlier revision."""
+    elsewhere: int = 0
+    """Valid workloads of the revision that are for other targets."""
 
     @property
     def health(self) -> SourceHealth:
-        """What deletions may rely on."""
+        """What deletions may rely on. A revision that has nothing for one target is not an empty one."""
         complete = not any(diagnostic.is_error for diagnostic in self.diagnostics)
-        return SourceHealth(complete=complete, workloads=len(self.rendered) - len(self.last_good))
+        return SourceHealth(complete=complete, workloads=self.valid + self.elsewhere)
+
+    @property
+    def valid(self) -> int:
+        """Workloads that the newest revision describes rightly."""
+        return len(self.rendered) - len(self.last_good)
+
+    def of(self, target: str | None) -> "Desired":
+        """What of it is for one target (None: for the controller's own account and region). What is wrong with the
+        revision stays: nobody can tell for which target a broken document was."""
+        here = {key: one for key, one in self.rendered.items() if key.target == target}
+        mine = replace(
+            self,
+            rendered=here,
+            invalid={key: found for key, found in self.invalid.items() if key.target == target},
+            last_good=self.last_good & here.keys(),
+        )
+        return replace(mine, elsewhere=self.elsewhere + self.valid - mine.valid)
 
 
 def desire(files: Mapping[str, bytes], settings: Settings, problems: Iterable[Diagnostic] = ()) -> Desired:

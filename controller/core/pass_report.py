@@ -4,8 +4,8 @@ Neighbours: `app` fills it, `report` prints it.
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from controller.core.diagnostics import Diagnostic, Span
@@ -116,6 +116,18 @@ class PassReport:
             return Exit.UNHEALTHY
         pending = any(workload.verdict not in (Verdict.IN_SYNC, None) for workload in self.workloads)
         return Exit.DRIFT if pending or errors else Exit.DONE
+
+
+def merged(reports: Sequence[PassReport]) -> PassReport:
+    """One report of passes over the same revision in several targets."""
+    first = reports[0]
+    return replace(
+        first,
+        workloads=tuple(sorted((one for report in reports for one in report.workloads), key=lambda one: one.key)),
+        failed={name: error for report in reports for name, error in report.failed.items()},
+        wanted=sum(report.wanted for report in reports),
+        unhealthy=any(report.unhealthy for report in reports),
+    )
 
 
 def settled(workload: WorkloadReport) -> bool:

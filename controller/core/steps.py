@@ -5,7 +5,7 @@ away is named by its number, because nothing else tells it from its equals. Neig
 `guards` holds steps back, `reconcile.act` carries them out, `report` prints them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -140,6 +140,11 @@ class Plan:
         return bool(self.holds) and not self.steps and self.drift is not Drift.IN_SYNC
 
 
+def nobody(key: Key, member: str) -> str | None:  # noqa: ARG001 - see `Guards.callers`
+    """Nobody was seen to have set anything."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Guards:
     """What planning must know beside spec and live state."""
@@ -150,8 +155,9 @@ class Guards:
     """`cluster/name` of other workloads → whether they are in sync and healthy. Absent is: not known, so not ready."""
     force: bool = False
     """The user asked to try a rolled-back revision again."""
-    callers: Mapping[str, str] = field(default_factory=dict)
-    """Service ARN → who changed it last, where an event of CloudTrail has told it; never ourselves."""
+    callers: Callable[[Key, str], str | None] = nobody
+    """Who has set a member of a service last (`taskDefinition`, `desiredCount`), where an event of CloudTrail has told
+    it; never ourselves."""
 
 
 def deletion(key: Key, live: LiveService) -> tuple[Step, ...]:

@@ -37,8 +37,12 @@ class Key:
         return mine < others
 
     def __str__(self) -> str:
-        here = f"{self.cluster}/{self.name}"
-        return f"{self.target}:{here}" if self.target else here
+        return f"{self.target}:{self.in_target}" if self.target else self.in_target
+
+    @property
+    def in_target(self) -> str:
+        """`cluster/name`: how workloads of one target name each other (`dependsOn`)."""
+        return f"{self.cluster}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

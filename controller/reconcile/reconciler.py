@@ -5,7 +5,7 @@ whose last write ECS does not show yet is left alone. One function (`outcome`) s
 Neighbours: `observe`, `core.plan`, `act`, `core.status`; called by `controller.app`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,6 +14,7 @@ from controller.core.plan import Drift, Guards, Hold, Plan, Step, plan
 from controller.core.prune import SourceHealth, plan_orphan
 from controller.core.render import Rendered
 from controller.core.status import Conditions, Deadline, Health, HealthState, conditions, health
+from controller.core.steps import nobody
 from controller.core.workload import Key
 from controller.errors import Ambiguous, ControllerError, Denied, Stalled, Transient, Waiting
 from controller.reasons import Reason
@@ -106,6 +107,7 @@ class Reconciler:
         force: bool = False,
         deadline: float | None = None,
         rollouts: Rollouts | None = None,
+        callers: Callable[[Key, str], str | None] = nobody,
     ) -> Result:
         """Make one workload true. A deployment that takes longer than `deadline` seconds is degraded; one that would be
         one too many for `rollouts` is not begun."""
@@ -119,7 +121,7 @@ class Reconciler:
             observation = await complete(self.ecs, rendered, observation)
         except ControllerError as error:
             return _unobserved(key, error)
-        guards = Guards(now=self.clock.now(), owner=self.owner, ready=ready, force=force)
+        guards = Guards(now=self.clock.now(), owner=self.owner, ready=ready, force=force, callers=callers)
         planned = plan(rendered, observation, guards)
         if rollouts is not None and begins_rollout(planned) and not rollouts.may_begin(key):
             planned = rollouts.hold_back(planned)

@@ -42,6 +42,14 @@ class Reading:
     """Seconds for which the oldest of them waits."""
     in_hand: Collection[float] = ()
     """Seconds for which each key in a worker's hand has been there."""
+    passed: datetime | None = None
+    """When every cluster was last observed."""
+    fetched: datetime | None = None
+    """When the source was last read."""
+    stale: bool = False
+    """Whether the source cannot be read at present."""
+    invalid: int = 0
+    """Findings of the newest revision that stop a document."""
 
 
 class Metrics:
@@ -71,16 +79,6 @@ class Metrics:
         self._passes = Histogram(
             "controller_pass_duration_seconds", "Looks at everything", registry=registry, buckets=_SECONDS
         )
-        self._last_pass = Gauge(
-            "controller_last_successful_pass_timestamp_seconds", "When every cluster was observed", registry=registry
-        )
-        self._fetched = Gauge(
-            "controller_source_last_fetch_timestamp_seconds", "When the source was last read", registry=registry
-        )
-        self._broken = Gauge(
-            "controller_source_invalid_documents", "Findings that stop a document, newest revision", registry=registry
-        )
-        self._failures = Counter("controller_source_failures", "Reads of the source that failed", registry=registry)
         self._lag = Gauge("controller_event_loop_lag_seconds", "How late the last heartbeat came", registry=registry)
 
     def _runtime(self, workers: int) -> None:
@@ -169,20 +167,9 @@ class Metrics:
         """Fields were put right."""
         self._healed.inc(fields)
 
-    def passed(self, *, seconds: float, complete: bool, now: datetime) -> None:
-        """Everything was looked at; `complete` if every cluster could be observed."""
+    def passed(self, seconds: float) -> None:
+        """Everything was looked at."""
         self._passes.observe(seconds)
-        if complete:
-            self._last_pass.set(now.timestamp())
-
-    def fetched(self, *, invalid: int, now: datetime) -> None:
-        """The source was read; `invalid` of its findings stop a document."""
-        self._fetched.set(now.timestamp())
-        self._broken.set(invalid)
-
-    def fetch_failed(self) -> None:
-        """The source could not be read."""
-        self._failures.inc()
 
     def leads(self, name: str, *, leading: bool) -> None:
         """The lease of an account and region was won or lost."""
@@ -207,6 +194,7 @@ class _Now(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """See prometheus_client."""
         yield from self._queue()
+        yield from self._source()
         yield from self._fleet()
         yield from self._workloads()
 
@@ -231,6 +219,18 @@ class _Now(Collector):
         yield _one(
             "controller_runtime_active_workers", "Workers at work", {"controller": CONTROLLER}, len(self.now.in_hand)
         )
+
+    def _source(self) -> Iterator[GaugeMetricFamily]:
+        now = self.now
+        for name, text, at in (
+            ("controller_last_successful_pass_timestamp_seconds", "When every cluster was observed", now.passed),
+            ("controller_source_last_fetch_timestamp_seconds", "When the source was last read", now.fetched),
+        ):
+            if at is not None:
+                yield _one(name, text, {}, at.timestamp())
+        yield _one("controller_source_stale", "Whether the source cannot be read at present", {}, now.stale)
+        name, text = "controller_source_invalid_documents", "Findings that stop a document, newest revision"
+        yield _one(name, text, {}, now.invalid)
 
     def _fleet(self) -> Iterator[GaugeMetricFamily]:
         by_drift = Tally(one.plan.drift for one in self.now.workloads)

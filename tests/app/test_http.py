@@ -39,7 +39,7 @@ class Daemon:
     def alive(self):
         return self.living
 
-    def metrics(self):
+    def metrics_text(self):
         return b"controller_build_info 1\n"
 
     def standing(self):

@@ -1,0 +1,73 @@
+"""One pass in every account and region that is configured, over one revision of the source.
+
+Neighbours: `once` (one pass in one place), `compose` (opens the places).
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from controller.app import compose, once
+from controller.app.once import Order
+from controller.aws.ecs import together
+from controller.aws.limits import Limits
+from controller.core.pass_report import PassReport, merged
+from controller.reconcile.ports import Clock, Recorder
+from controller.reconcile.reconciler import Reconciler
+from controller.settings import Settings
+from controller.sources.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A source that was read: every place is told the same revision."""
+
+    found: Snapshot
+
+    @property
+    def uri(self) -> str:
+        """See `Source`."""
+        return self.found.uri
+
+    async def snapshot(self) -> Snapshot:
+        """See `Source`."""
+        return self.found
+
+    async def changes(self) -> AsyncIterator[None]:
+        """See `Source`. It does not change."""
+        yield
+
+
+async def look(settings: Settings, clock: Clock, *, order: Order) -> PassReport:
+    """The dry run. It holds gateways that cannot write.
+
+    Raises:
+        ControllerError: the source cannot be read.
+    """
+    source, limits = await _read(settings), Limits(settings.api_share)
+
+    async def there(place: compose.Place) -> PassReport:
+        async with compose.reader(place, limits) as ecs:
+            return await once.look(source, ecs, clock, place.settings, order=replace(order, target=place.name))
+
+    return merged(await together(there(place) for place in compose.places_of(settings)))
+
+
+async def apply(settings: Settings, clock: Clock, recorder: Recorder, *, order: Order) -> PassReport:
+    """Look, act, and if asked wait for the rollouts.
+
+    Raises:
+        ControllerError: the source cannot be read.
+    """
+    source, limits = await _read(settings), Limits(settings.api_share)
+
+    async def there(place: compose.Place) -> PassReport:
+        async with compose.gateway(place, limits) as ecs:
+            reconciler = Reconciler(ecs, clock, recorder, settings.owner)
+            return await once.apply(source, reconciler, place.settings, order=replace(order, target=place.name))
+
+    return merged(await together(there(place) for place in compose.places_of(settings)))
+
+
+async def _read(settings: Settings) -> Read:
+    async with compose.open_source(settings) as source:
+        return Read(await source.snapshot())
