@@ -101,7 +101,7 @@ def recorded_services() -> Iterator[Any]:
 
 
 def test_there_are_recorded_answers() -> None:
-    assert (len(list(recorded_task_definitions())), len(list(recorded_services()))) == (12, 15)
+    assert (len(list(recorded_task_definitions())), len(list(recorded_services()))) == (12, 16)
 
 
 @pytest.mark.parametrize("revision", list(recorded_task_definitions()))
@@ -178,10 +178,24 @@ services = requests(
     | {"gatewayConnectors", "desiredCount"},
 )  # fmt: skip
 
+FILTERED = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+
+@settings(max_examples=60, deadline=None, suppress_health_check=FILTERED)
 @given(register=task_definitions, service=services)
 def test_every_member_that_the_model_allows_survives(register: dict[str, Any], service: dict[str, Any]) -> None:
+    survives(register, service)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@settings(max_examples=1500, deadline=None, suppress_health_check=FILTERED)
+@given(register=task_definitions, service=services)
+def test_every_member_that_the_model_allows_survives_longer(register: dict[str, Any], service: dict[str, Any]) -> None:
+    survives(register, service)
+
+
+def survives(register: dict[str, Any], service: dict[str, Any]) -> None:
     containers = [{**container, "name": f"{index}"} for index, container in enumerate(register["containerDefinitions"])]
     revision = Revision({**FAMILY, **register, "family": "bert", "containerDefinitions": containers})
     live = LiveService({**service, "serviceName": "bert", "serviceArn": "a", "desiredCount": 1})

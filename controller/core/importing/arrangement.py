@@ -59,12 +59,9 @@ def _value(shape: str, name: str, value: Any) -> Any:
 def _keyed(shape: str, name: str, row: Keyed, members: Any) -> Any:
     ordered = sorted(members, key=lambda member: natural(item_key(row, member)))
     inner = MAP_FORMS.get((shape, name))
-    names = [member.get("name") for member in ordered]
-    if (
-        inner is not None
-        and len(set(names)) == len(names)
-        and all(member.keys() <= {"name", inner} for member in ordered)
-    ):
+    names = {member.get("name") for member in ordered}
+    pairs = all({"name"} <= one.keys() <= {"name", inner} for one in ordered)
+    if inner is not None and pairs and len(names) == len(ordered):
         return {member["name"]: member.get(inner, "") for member in ordered}
     return [arranged(row.shape, member) for member in ordered]
 

@@ -63,15 +63,15 @@ def spec_of(found: Found, choices: Choices) -> Spec:
     register = found.register
     if register.get("family") == found.name:
         del register["family"]
-    trial = Trial(_skeleton(found, register), choices.settings)
+    autoscaled = isinstance(found.observation.scaling, ScalableTarget) and not found.observation.scaling.suspended
+    count = _count(found) if choices.replicas and not autoscaled else None
+    trial = Trial(_skeleton(found, register, count), choices.settings)
     gaudi = recognised(trial, register)
     task_definition = _task_definition(trial, register, gaudi)
     trial = trial.but(task_definition=task_definition, gaudi=gaudi)
     service = _service(trial, found.service) if found.observation.service else {}
     written, hidden = hide(_with_tags(task_definition, found.revision_tags), plain=choices.plain)
-    autoscaled = isinstance(found.observation.scaling, ScalableTarget) and not found.observation.scaling.suspended
     spec: dict[str, Any] = {"cluster": found.cluster}
-    count = _count(found) if choices.replicas and not autoscaled else None
     if count is not None:
         spec["replicas"] = count
     if gaudi is not None:
@@ -99,8 +99,8 @@ def spec_of(found: Found, choices: Choices) -> Spec:
     )
 
 
-def _skeleton(found: Found, register: Mapping[str, Any]) -> DL1Service:
-    """The document with what is known before anything is left out."""
+def _skeleton(found: Found, register: Mapping[str, Any], count: int | None) -> DL1Service:
+    """The document with what is known before anything is left out. What the renderer adds may depend on all of it."""
     tags = found.observation.service.tags if found.observation.service else {}
     labels = {key.removeprefix(LABELS): value for key, value in sorted(tags.items()) if key.startswith(LABELS)}
     return DL1Service.model_validate(
@@ -108,7 +108,7 @@ def _skeleton(found: Found, register: Mapping[str, Any]) -> DL1Service:
             "apiVersion": API_VERSION,
             "kind": "DL1Service",
             "metadata": {"name": found.name, "labels": {k: v for k, v in labels.items() if _is_label(k, v)}},
-            "spec": {"cluster": found.cluster, "taskDefinition": register},
+            "spec": {"cluster": found.cluster, "replicas": count, "taskDefinition": register},
         }
     )
 
@@ -130,7 +130,8 @@ def _task_definition(trial: Trial, register: Mapping[str, Any], gaudi: Gaudi | N
 def _service(trial: Trial, members: Mapping[str, Any]) -> dict[str, Any]:
     """The renderer's defaults are not ECS's, so all are said at first and then as many as possible left out."""
     wanted = normalize(SERVICE, members).members
-    return lean(SERVICE, spelled_out(SERVICE, members), lambda some: trial.service(some) == wanted)
+    bare = lean(SERVICE, members, lambda some: normalize(SERVICE, some).members == wanted)
+    return lean(SERVICE, spelled_out(SERVICE, bare), lambda some: trial.service(some) == wanted)
 
 
 def _with_tags(members: Mapping[str, Any], tags: list[dict[str, str]]) -> dict[str, Any]:

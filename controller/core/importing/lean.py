@@ -33,8 +33,8 @@ Same: TypeAlias = Callable[[Mapping[str, Any]], bool]
 def lean(shape: str, wire: Mapping[str, Any], same: Same) -> dict[str, Any]:
     """The smallest structure, as far as leaving out one thing after the other finds it, that asks for the same.
 
-    Where one of two members can go, the later one goes. `same` must hold for `wire` itself; it is asked about once per
-    member and per member of an unordered list.
+    Where one of two members can go, it is the later one in the field table. `same` must hold for `wire` itself; it is
+    asked about once per member and per member of an unordered list.
     """
     whole = copy.deepcopy(dict(wire))
     _structure(shape, whole, lambda: same(whole))
@@ -42,8 +42,8 @@ def lean(shape: str, wire: Mapping[str, Any], same: Same) -> dict[str, Any]:
 
 
 def _structure(shape: str, here: dict[str, Any], same: Callable[[], bool]) -> None:
-    required = _required(shape)
-    for name in reversed(list(here)):
+    required, rows = _required(shape), list(SHAPES[shape])
+    for name in sorted(here, key=lambda name: rows.index(name) if name in SHAPES[shape] else len(rows), reverse=True):
         if name not in required and _without(here, name, same):
             continue
         row, value = SHAPES[shape].get(name), here[name]
@@ -92,7 +92,7 @@ def _required(shape: str) -> frozenset[str]:
 def spelled_out(shape: str, wire: Mapping[str, Any], request: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The structure with every default of the field table said, so that whoever has other defaults finds no gap.
 
-    What is said already comes first. Lists that are left out stay so.
+    Lists that are left out stay so.
     """
     request = wire if request is None else request
     said = copy.deepcopy(dict(wire))

@@ -10,13 +10,18 @@ like), `core.placeholders` (what stands there instead), `proof` (hides them on t
 import copy
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, assert_never
 
+from controller.core.compare import TASK_DEFINITION
+from controller.core.fields import SHAPES
+from controller.core.fields.kinds import Bag, Keyed, Leaf, Ordered, Struct, TextMap
+from controller.core.normalize import item_key
 from controller.core.path import Item, Path
 from controller.core.placeholders import UNKNOWN_PLACE, UNKNOWN_VALUE
 from controller.core.redact import REFERENCES, SECRET_NAME, is_telling_flag, secret_spans
 
+_CONTAINERS: Final = "containerDefinitions"
 _REFERENCE: Final = re.compile(r"\w*:?arn:aws[a-z-]*:")
 _SWITCH: Final = re.compile(r"true|false|yes|no|on|off|none", re.IGNORECASE)
 _SHORT_NUMBER: Final = re.compile(r"-?\d{1,7}(\.\d{1,7})?")
@@ -44,8 +49,9 @@ def hide(register: Mapping[str, Any], *, plain: Collection[str] = ()) -> tuple[d
     hidden: list[Hidden] = []
     for container in kept.get("containerDefinitions", ()):
         hidden.extend(_variables(container, plain))
-    hidden.extend(_texts(kept, ("taskDefinition",), name="", container="", plain=plain))
-    return kept, tuple(hidden)
+    texts = _Texts(plain)
+    texts.structure(TASK_DEFINITION, kept, ("taskDefinition",))
+    return kept, (*hidden, *texts.hidden)
 
 
 def looks_secret(name: str, value: str) -> bool:
@@ -77,34 +83,52 @@ def _variables(container: dict[str, Any], plain: Collection[str]) -> Iterator[Hi
             del container["environment"]
 
 
-def _texts(value: Any, path: Path, *, name: str, container: str, plain: Collection[str]) -> Iterator[Hidden]:
-    """Take secrets out of all other texts, in place."""
-    match value:
-        case dict():
-            members: Any = [
-                (key, key, str(value.get("name") or value.get("key") or key) if key == "value" else key)
-                for key in value
-                if key not in REFERENCES and key != "tags"
-            ]
-        case list():
-            telling = ["", *(one if isinstance(one, str) and is_telling_flag(one) else "" for one in value)]
-            members = [(index, _segment(one, index), telling[index] or name) for index, one in enumerate(value)]
-        case _:
-            return
-    for key, segment, called in members:
-        member, here = value[key], (*path, segment)
-        if isinstance(member, str):
-            if called not in plain and looks_secret(called, member):
-                value[key] = _blanked(called, member)
-                yield Hidden(container, called, here)
-        else:
-            inside = str(member.get("name")) if path[1:] == ("containerDefinitions",) else container
-            yield from _texts(member, here, name=called, container=inside, plain=plain)
+@dataclass(slots=True)
+class _Texts:
+    """Takes secrets out of all other texts, in place. Names of the API tell nothing; names that users give do."""
 
+    plain: Collection[str]
+    container: str = ""
+    hidden: list[Hidden] = field(default_factory=list)
 
-def _segment(member: Any, index: int) -> Item | int:
-    name = member.get("name") if isinstance(member, Mapping) else None
-    return Item(name) if isinstance(name, str) else index
+    def structure(self, shape: str, here: dict[str, Any], path: Path) -> None:
+        for name, row in SHAPES[shape].items():
+            value, at = here.get(name), (*path, name)
+            if not value or name in REFERENCES or name == "tags":
+                continue
+            match row:
+                case Struct(shape=inner):
+                    self.structure(inner, value, at)
+                case Keyed():
+                    for member in value:
+                        item: Path = (*at, Item(item_key(row, member)))
+                        if row.value is not None:
+                            self.text(member, row.value, called=item_key(row, member), path=item)
+                            continue
+                        if name == _CONTAINERS:
+                            self.container = item_key(row, member)
+                        self.structure(row.shape, member, item)
+                case Ordered(shape=str(inner)):
+                    for index, member in enumerate(value):
+                        self.structure(inner, member, (*at, index))
+                case Ordered() | Bag():
+                    told = ["", *(one if isinstance(one, str) and is_telling_flag(one) else "" for one in value)]
+                    for index in range(len(value)):
+                        self.text(value, index, called=told[index], path=at, shown=told[index] or name)
+                case TextMap():
+                    for key in value:
+                        self.text(value, key, called=key, path=(*at, Item(key)))
+                case Leaf():
+                    self.text(here, name, called="", path=at, shown=name)
+                case _:
+                    assert_never(row)
+
+    def text(self, parent: Any, key: str | int, *, called: str, path: Path, shown: str = "") -> None:
+        """Hide what is secret of one text, which is `called` so by its user."""
+        value = parent[key] if isinstance(key, int) else parent.get(key)
+        if isinstance(value, str) and called not in self.plain and looks_secret(called, value):
+            parent[key] = _blanked(called, value)
+            self.hidden.append(Hidden(self.container, shown or called, path))
 
 
 def _blanked(name: str, text: str) -> str:
