@@ -25,8 +25,8 @@ from controller.core.ecs.model import (
     documentation,
     load,
 )
-from controller.core.ecs.read import MAP_FORMS
-from controller.core.spec import DL1Service
+from controller.core.ecs.read import ALSO_REQUIRED, LONGEST_NAME, MAP_FORMS, NAMES
+from controller.core.spec import NAME, DL1Service
 
 GROUP: Final = "dl1.ecs"
 VERSION: Final = "v1alpha1"
@@ -141,17 +141,19 @@ def _shape(model: Model, name: str) -> dict[str, Any]:
     assert isinstance(shape, Structure)
     docs = documentation()
     if shape.document:
-        return {"description": docs.get(name, ""), "type": "object"}
+        return {"description": docs.get(name, "Any JSON.")}
+    description = {"description": docs[name]} if name in docs else {}
     refused = _SET_BY_US.get(name, ())
-    required = [one for one in shape.required if one not in _GIVEN_ELSEWHERE.get(name, ())]
+    needed = (*shape.required, *ALSO_REQUIRED.get(name, ()))
+    required = [one for one in needed if one not in _GIVEN_ELSEWHERE.get(name, ())]
     properties = {
         member: _described(_member(model, name, member, target), docs.get(f"{name}.{member}"))
         for member, target in sorted(shape.members.items())
         if member not in refused
     }
-    schema: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
-    if name in docs:
-        schema = {"description": docs[name], **schema}
+    schema = {**description, "type": "object", "additionalProperties": False, "properties": properties}
+    if shape.union:
+        schema |= {"minProperties": 1, "maxProperties": 1}
     return {**schema, "required": required} if required else schema
 
 
@@ -159,6 +161,8 @@ def _member(model: Model, name: str, member: str, target: str) -> dict[str, Any]
     schema = _value(model, target)
     if (name, member) in MAP_FORMS:
         return {"anyOf": [schema, {"type": "object", "additionalProperties": _scalar_text()}]}
+    if (name, member) in NAMES:
+        return {**schema, "pattern": NAME, "maxLength": LONGEST_NAME}
     return schema
 
 
@@ -167,19 +171,22 @@ def _value(model: Model, name: str) -> dict[str, Any]:
     match shape:
         case Structure():
             return {"$ref": f"#/definitions/{_PREFIX}{name}"}
-        case ListOf(of=of, most=most):
-            return {"type": "array", "items": _value(model, of), **({"maxItems": most} if most is not None else {})}
+        case ListOf(of=of, least=least, most=most):
+            return {"type": "array", "items": _value(model, of), **_limits(minItems=least or None, maxItems=most)}
         case MapOf(of=of):
             return {"type": "object", "additionalProperties": _value(model, of)}
         case Text(enum=enum) if enum:
             return {"type": "string", "enum": list(enum)}
-        case Text():
-            return _scalar_text()
+        case Text(least=least, most=most):
+            return {**_scalar_text(), **_limits(minLength=least or None, maxLength=most)}
         case Number(whole=whole, least=least, most=most):
-            limits = {"minimum": least, "maximum": most}
-            return {"type": "integer" if whole else "number"} | {k: v for k, v in limits.items() if v is not None}
+            return {"type": "integer" if whole else "number", **_limits(minimum=least, maximum=most)}
         case Flag():
             return {"type": "boolean"}
+
+
+def _limits(**limits: int | None) -> dict[str, int]:
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def _scalar_text() -> dict[str, Any]:
@@ -201,23 +208,34 @@ def _described(schema: dict[str, Any], text: str | None) -> dict[str, Any]:
 
 
 def _referring(schema: Any) -> Any:
-    """Marks of ECS shapes become references, and a reference stands alone, because draft 07 ignores its neighbours."""
+    """Pydantic's schema as we want it: marks of ECS shapes become references; a reference stands alone, because
+    draft 07 ignores its neighbours; a member without a value is left out, so that what is wrong with a value is told
+    of that value; keys of maps that have no pattern are refused."""
     match schema:
+        case {"anyOf": [dict(first), {"type": "null"}], **rest}:
+            return _referring({**first, **rest})
         case {"type": "object", **rest} if SHAPE_MARK in rest:
-            kept = {key: value for key, value in rest.items() if key == "description"}
+            kept = {key: _kept(key, value) for key, value in rest.items() if key == "description"}
             return {**kept, "allOf": [{"$ref": f"#/definitions/{_PREFIX}{rest[SHAPE_MARK]}"}]}
         case {"$ref": reference, **rest} if rest:
-            return {**{key: _referring(value) for key, value in rest.items()}, "allOf": [{"$ref": reference}]}
+            return {**_referring(rest), "allOf": [{"$ref": reference}]}
+        case {"patternProperties": _, **rest} if "additionalProperties" not in rest:
+            return _referring({**schema, "additionalProperties": False})
         case dict():
-            return {
-                key: " ".join(value.split()) if key == "description" and isinstance(value, str) else _referring(value)
-                for key, value in schema.items()
-                if not (key == "default" and value is None)
-            }
+            return {key: _kept(key, value) for key, value in schema.items() if not (key == "default" and value is None)}
         case list():
             return [_referring(value) for value in schema]
         case _:
             return schema
+
+
+def _kept(key: str, value: Any) -> Any:
+    """A member of a schema: descriptions on one line, defaults without members that are absent."""
+    if key == "description" and isinstance(value, str):
+        return " ".join(value.split())
+    if key == "default" and isinstance(value, dict):
+        return {name: one for name, one in value.items() if one is not None}
+    return _referring(value)
 
 
 def _without_titles(schema: Any) -> Any:
@@ -239,37 +257,31 @@ def _without_titles(schema: Any) -> Any:
 
 
 def _structural(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """As Kubernetes wants it: no references, one type each, `int-or-string` instead of a choice of scalars."""
+    """As Kubernetes wants it: no references, one type each; what can be of several is not looked into."""
     match schema:
         case {"$ref": str(reference)}:
             return _structural(definitions[reference.rpartition("/")[2]], definitions)
         case {"allOf": [{"$ref": str(reference)}], **rest}:
             inner = _structural(definitions[reference.rpartition("/")[2]], definitions)
             return {**inner, **{key: _structural(value, definitions) for key, value in rest.items()}}
-        case {"anyOf": [first, {"type": "null"}], **rest}:
-            return _structural({**first, **rest}, definitions)
-        case {"anyOf": _, **rest}:
-            return {
-                **{k: v for k, v in rest.items() if k == "description"},
-                "x-kubernetes-preserve-unknown-fields": True,
-            }
-        case {"type": ["string", "number", "boolean"], **rest}:
-            return {
-                **{k: v for k, v in rest.items() if k == "description"},
-                "x-kubernetes-preserve-unknown-fields": True,
-            }
-        case {"patternProperties": dict(patterns), **rest}:
-            (inner,) = patterns.values()
-            return _structural({**rest, "additionalProperties": inner}, definitions)
+        case dict() if _has_no_type(schema):
+            kept = {key: value for key, value in schema.items() if key == "description"}
+            return {**kept, "x-kubernetes-preserve-unknown-fields": True}
         case {"const": constant, **rest}:
             return {**_structural(rest, definitions), "enum": [constant]}
         case dict():
             return {
                 key: _structural(value, definitions)
                 for key, value in schema.items()
-                if key != "propertyNames" and not (key == "additionalProperties" and isinstance(value, bool))
+                if not (key == "additionalProperties" and isinstance(value, bool))
             }
         case list():
             return [_structural(value, definitions) for value in schema]
         case _:
             return schema
+
+
+def _has_no_type(schema: Mapping[str, Any]) -> bool:
+    """Whether it is a choice, or any JSON at all."""
+    several = "anyOf" in schema or isinstance(schema.get("type"), list)
+    return several or (len(schema) == 1 and isinstance(schema.get("description"), str))

@@ -71,7 +71,10 @@ Moment: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_date_and_time)]
 """A date and time with time zone."""
 
 LabelKey: TypeAlias = Annotated[str, Field(min_length=1, max_length=63, pattern=_LABEL_KEY)]
-LabelValue: TypeAlias = Annotated[str, Field(max_length=63, pattern=_LABEL_VALUE)]
+LabelValue: TypeAlias = Annotated[
+    str, Field(max_length=63, pattern=_LABEL_VALUE, json_schema_extra={"type": ["string", "number", "boolean"]})
+]
+"""A label's text; `version: 1.10` is one too, so that editors take what looks like a number."""
 
 
 class Model(BaseModel):
