@@ -77,6 +77,8 @@ def _import(flags: dict[str, Any]) -> int:
         output.note(imported_text(one.found, one.spec, one.proof))
     for refused in done.refused:
         output.note(f"skip   {refused.name}: {refused.why}")
+    if not done.specs and not done.refused and not done.diagnostics:
+        output.note(f"note: cluster {flags['where']} has no services")
     if len(done.specs) + len(done.refused) > 1:
         output.note(summary(len(done.specs), sum(one.proof.in_sync for one in done.specs), done.refused))
     if not done.specs and done.diagnostics:
