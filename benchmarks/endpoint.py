@@ -26,11 +26,12 @@ class Endpoint:
         first = rendered[0]
         name = first.create["serviceName"]
         text = answers(first, troubled=troubled)
-        digest, source = first.tags["dl1.ecs/digest"], first.tags["dl1.ecs/source"]
         for number, one in enumerate(rendered):
             assert one.create["serviceName"] == name_of(number)
-            service = text.service.replace(name, name_of(number)).replace(digest, one.tags["dl1.ecs/digest"])
-            service = service.replace(source, one.tags["dl1.ecs/source"])
+            service = text.service
+            for key, value in first.tags.items():
+                service = service.replace(_tag(key, value), _tag(key, one.tags[key]))
+            service = service.replace(name, name_of(number))
             revision = text.revision.replace(name, name_of(number))
             self.services[name_of(number)] = service.encode()
             arn = json.loads(service)["taskDefinition"]
@@ -70,6 +71,11 @@ class Endpoint:
             pass
         finally:
             writer.close()
+
+
+def _tag(key: str, value: str) -> str:
+    """A tag as it stands in an answer."""
+    return json.dumps({"key": key, "value": value}, separators=(",", ":"))
 
 
 async def main(count: int, *, troubled: bool) -> None:
