@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from controller.app.compose import Place, places_of
 from controller.core.diagnostics import Diagnostic
 from controller.core.ecs.read import did_you_mean
 from controller.core.fields.service import is_daemon
@@ -20,12 +21,11 @@ from controller.core.importing.exports import Address
 from controller.core.importing.found import Found
 from controller.core.importing.proof import Proof, prove
 from controller.core.live import LiveService, Observation, ScalableTarget, UnknownScaling
-from controller.core.render import Settings as RenderSettings
 from controller.core.spec import CLUSTER, NAME
 from controller.errors import ControllerError, Stalled, Usage
 from controller.reasons import Reason
 from controller.reconcile.ports import ReadEcs
-from controller.settings import Settings
+from controller.settings import Settings, rendering
 
 _ECS: Final = r"arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}"
 _SERVICE_ARN: Final = re.compile(rf"{_ECS}:service/(?P<cluster>[^/]+)/(?P<name>[^/]+)")
@@ -83,13 +83,30 @@ def address(text: str) -> Address:
     raise Usage(f"{text} names no cluster and no service", advice="write CLUSTER, CLUSTER/SERVICE or an ARN")
 
 
-def choices(settings: Settings, *, replicas: bool, plain: Collection[str]) -> Choices:
-    """What is wanted of the specs, under these settings."""
-    rendering = RenderSettings(owner=settings.owner, port_base=settings.port_base)
-    return Choices(replicas=replicas, plain=frozenset(plain), settings=rendering)
+def choices(
+    settings: Settings, *, environment: Mapping[str, str], now: datetime, replicas: bool, plain: Collection[str]
+) -> Choices:
+    """What is wanted of the specs, which the daemon will render under these settings."""
+    found = rendering(settings, environment=environment, today=now.date())
+    return Choices(replicas=replicas, plain=frozenset(plain), settings=found)
 
 
-async def read(ecs: ReadEcs, where: Address, *, owner: str) -> tuple[list[Found], list[Refused]]:
+def place_of(settings: Settings, target: str | None) -> Place:
+    """Where to look: the account and region at hand, or a configured target.
+
+    Raises:
+        Usage: no such target is configured.
+    """
+    places = {place.name: place for place in places_of(settings)}
+    if target not in places:
+        known = ", ".join(name for name in places if name) or "none is configured"
+        raise Usage(f"target {target} is not configured", advice=f"targets: {known}")
+    return places[target]
+
+
+async def read(
+    ecs: ReadEcs, where: Address, *, owner: str, target: str | None = None
+) -> tuple[list[Found], list[Refused]]:
     """A service, or all services of a cluster, and who else moves their counts.
 
     Raises:
@@ -120,6 +137,7 @@ async def read(ecs: ReadEcs, where: Address, *, owner: str) -> tuple[list[Found]
             name=name,
             origin=f"{cluster}/{name}",
             observation=Observation(service=one, revision=revisions[one.task_definition], scaling=scaling.get(name)),
+            target=target,
         )
         for name, one in sorted(kept.items())
     ]

@@ -50,6 +50,7 @@ STDOUT: Final = "(stdout)"
 @click.option(
     "--plain", metavar="NAME", multiple=True, help="This environment variable looks like a secret and is none."
 )
+@click.option("--target", metavar="NAME", help="Look in this account and region of the configuration.")
 @click.option("--profile", metavar="NAME", help="AWS profile.")
 @options.for_rendering
 def command(**flags: Any) -> None:
@@ -94,10 +95,14 @@ def _done(flags: dict[str, Any]) -> "tuple[Import, dict[str, bytes]]":
 
     if not flags["where"] and not flags["sources"]:
         raise Usage("`controller import` needs CLUSTER[/SERVICE], or --from FILE")
+    if flags["target"] and flags["sources"]:
+        raise Usage("--target and --from exclude each other", advice="a file is in no account")
     where = importing.address(flags["where"]) if flags["where"] else Address()
     settings = options.settings(flags)
-    wanted = importing.choices(settings, replicas=not flags["no_replicas"], plain=flags["plain"])
     directory, now = flags["directory"], SystemClock().now()
+    wanted = importing.choices(
+        settings, environment=os.environ, now=now, replicas=not flags["no_replicas"], plain=flags["plain"]
+    )
     joined = directory == STDIN
     refused: Sequence[Any] = ()
     diagnostics: Sequence[Any] = ()
@@ -106,20 +111,20 @@ def _done(flags: dict[str, Any]) -> "tuple[Import, dict[str, bytes]]":
         files = _files(flags["sources"])
         found, diagnostics = (read := exports(files, where)).found, read.diagnostics
     else:
-        found, refused = asyncio.run(_read(settings, where))
+        found, refused = asyncio.run(_read(settings, where, flags["target"]))
     specs = importing.written(
         found, wanted, file=lambda name: STDOUT if joined else str(directory / f"{name}.yaml"), now=now, joined=joined
     )
     return importing.Import(specs, tuple(refused), tuple(diagnostics)), files
 
 
-async def _read(settings: "Settings", where: "Address") -> Any:
+async def _read(settings: "Settings", where: "Address", target: str | None) -> Any:
     from controller.app import compose, importing
     from controller.aws.limits import Limits
 
-    own, *_ = compose.places_of(settings)
-    async with compose.reader(own, Limits(settings.api_share)) as ecs:
-        return await importing.read(ecs, where, owner=settings.owner)
+    place = importing.place_of(settings, target)
+    async with compose.reader(place, Limits(settings.api_share)) as ecs:
+        return await importing.read(ecs, where, owner=settings.owner, target=target)
 
 
 def _files(paths: Sequence[Path]) -> dict[str, bytes]:

@@ -170,6 +170,8 @@ def test_an_empty_cluster_is_no_error_and_says_so(controller: Any, aws: Sandbox)
         ((), "needs CLUSTER[/SERVICE], or --from FILE"),
         (("a/b/c",), "a/b/c names no cluster and no service"),
         (("arn:aws:s3:::bucket",), "names no cluster and no service"),
+        (("a", "--target", "prod"), "target prod is not configured; targets: none is configured"),
+        (("a", "--target", "prod", "--from", "x.json"), "--target and --from exclude each other"),
     ],
 )
 def test_a_command_line_that_means_nothing(controller: Any, arguments: tuple[str, ...], says: str) -> None:

@@ -1,6 +1,7 @@
 """From a live service to a spec: what is written, what is left out, what is never copied, what is proven."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from controller.core.importing.secrets import hide, looks_secret
 from controller.core.live import LiveService, Observation, Revision, ScalableTarget
 from controller.core.normalize import normalize
 from controller.core.path import show
+from controller.core.render import Settings
 from controller.core.spec import Gaudi, Isolation, Tuning
 from tests.core.imports import ARN, CONTAINER, NOW, SERVICE, found, imported
 from tests.support import findings, rendered
@@ -159,6 +161,14 @@ def test_equal_requests_give_equal_text_whatever_the_order_of_their_lists() -> N
     assert spec_of(one, Choices()).text == spec_of(other, Choices()).text
     assert "environment: {a: 1, b: 2}" in spec_of(one, Choices()).text
     assert spec_of(one, Choices()).text.index("containerPort: 80") < spec_of(one, Choices()).text.index("443")
+
+
+def test_the_account_that_it_is_in_is_said() -> None:
+    one = replace(found(), target="prod")
+    body, _, proof = imported(one, settings=Settings(targets=frozenset({"prod"})))
+    assert list(body)[:2] == ["cluster", "target"]
+    assert body["target"] == "prod"
+    assert proof.in_sync
 
 
 def test_where_it_comes_from_is_said_once_and_no_time_is() -> None:

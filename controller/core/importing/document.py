@@ -71,7 +71,7 @@ def spec_of(found: Found, choices: Choices) -> Spec:
     trial = trial.but(task_definition=task_definition, gaudi=gaudi)
     service = _service(trial, found.service) if found.observation.service else {}
     written, hidden = hide(_with_tags(task_definition, found.revision_tags), plain=choices.plain)
-    spec: dict[str, Any] = {"cluster": found.cluster}
+    spec: dict[str, Any] = {"cluster": found.cluster, **({"target": found.target} if found.target else {})}
     if count is not None:
         spec["replicas"] = count
     if gaudi is not None:
@@ -108,7 +108,12 @@ def _skeleton(found: Found, register: Mapping[str, Any], count: int | None) -> D
             "apiVersion": API_VERSION,
             "kind": "DL1Service",
             "metadata": {"name": found.name, "labels": {k: v for k, v in labels.items() if _is_label(k, v)}},
-            "spec": {"cluster": found.cluster, "replicas": count, "taskDefinition": register},
+            "spec": {
+                "cluster": found.cluster,
+                "target": found.target,
+                "replicas": count,
+                "taskDefinition": register,
+            },
         }
     )
 

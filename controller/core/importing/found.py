@@ -23,6 +23,8 @@ class Found:
     """Where it comes from, in words: `train/bert`, `ecs-task-def.json`."""
     observation: Observation
     """With a revision always; `service` is None where only a task definition is known."""
+    target: str | None = None
+    """The configured account and region that it is in; None is the one at hand."""
     answered: bool = True
     """Whether ECS has answered it. What somebody has only asked for may hold members that ECS never answers."""
 
