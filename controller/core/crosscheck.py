@@ -40,6 +40,9 @@ def _service(workload: Workload) -> Iterator[Diagnostic]:
         message = f"service.cluster is {quote(cluster)}, but spec.cluster is `{spec.cluster}`"
         yield _contradiction(workload, (*at, "cluster"), message, "remove one of them")
     count = service.get("desiredCount")
+    if count is not None and count < 0:
+        message = f"service.desiredCount is {count}; it must be at least 0"
+        yield Diagnostic(Code.OUT_OF_RANGE, message, workload.origin((*at, "desiredCount")))
     if is_daemon(service) and (count is not None or spec.replicas is not None):
         where: Path = ("spec", "replicas") if spec.replicas is not None else (*at, "desiredCount")
         message = "a DAEMON service runs one task on each instance and has no count"

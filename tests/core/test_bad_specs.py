@@ -22,6 +22,7 @@ AROUND = {
     "members_of_ours": lambda text: spec(("" if text.lstrip("⟦").startswith("cluster") else CLUSTER) + TASK + text),
     "task_definitions": lambda text: spec(f"{CLUSTER}taskDefinition:\n{textwrap.indent(text, '  ')}"),
     "services": lambda text: spec(f"{CLUSTER}{TASK}service: {text}"),
+    "contradictions": lambda text: spec(f"{CLUSTER}{TASK}{text}"),
     "yaml": lambda text: spec(text if "taskDefinition" in text else text + TASK),
 }
 """File of cases → the document around what it spells out."""
@@ -61,5 +62,14 @@ def test_there_are_cases_for_every_code_that_parsing_one_document_gives():
     told = {note for param in CASES for line in param.values[1] for note in re.findall(r"^!!? ([a-z0-9-]+):", line)}
     assert told == {
         *("unknown-kind", "unknown-field", "wrong-type", "missing-field", "bad-enum", "bad-value", "out-of-range"),
-        *("duplicate-item", "duplicate-key", "explicit-tag", "recursive-alias", "bad-merge", "bad-key", "yaml-syntax"),
+        *(
+            "contradiction",
+            "duplicate-item",
+            "duplicate-key",
+            "explicit-tag",
+            "recursive-alias",
+            "bad-merge",
+            "bad-key",
+            "yaml-syntax",
+        ),
     }
