@@ -4,6 +4,7 @@ It makes a crash between two steps cost nothing, and it contains idempotence: af
 The states are made by a simulated ECS, not by a model of the plan.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.core.live import LiveService
-from controller.core.plan import Drift, Plan
+from controller.core.plan import DeleteService, Drift, Plan, TagService
 from controller.core.prune import SourceHealth, plan_orphans
 from controller.reconcile.act import Act
 from controller.reconcile.observe import observe
-from tests.laws.conftest import Hands
+from tests.laws.conftest import Hands, roomy
 from tests.support import rendered
 
 SPEC = """
@@ -31,12 +32,13 @@ spec:
   taskDefinition:
     cpu: "{cpu}"
     memory: "60000"
+    {tags}
     containerDefinitions:
       - name: train
         image: example.com/bert:{tag}
         environment: {{LR: {lr}}}
   service: {{{service}}}
-  reconcile: {{adopt: {adopt}, onDelete: {on_delete}}}
+  reconcile: {{adopt: {adopt}, onDelete: {on_delete}, replace: true{keep}}}
 """
 
 VALUES: dict[str, list[str]] = {
@@ -55,6 +57,8 @@ VALUES: dict[str, list[str]] = {
     ],
     "adopt": ["true"],
     "on_delete": ["delete", "orphan"],
+    "tags": ["", "tags: [{key: team, value: a}]", "tags: [{key: team, value: b}, {key: cost, value: c}]"],
+    "keep": ["", ", keepRevisions: 1", ", keepRevisions: 2"],
 }
 
 EDITS: list[dict[str, Any]] = [
@@ -140,6 +144,45 @@ async def test_an_adoption(theirs: dict[str, str], ours: dict[str, str]) -> None
     await hands.converge(wanted)
     service = LiveService(hands.call("DescribeServices", services=["bert"], include=["TAGS"])["services"][0])
     assert service.tags["team"] == "theirs"
+
+
+@settings(max_examples=30, deadline=None)
+@given(history=st.lists(specs, min_size=2, max_size=5), after=specs, by_hand=st.booleans())
+async def test_revisions_are_retired_and_found_again(
+    history: list[dict[str, str]], after: dict[str, str], by_hand: bool
+) -> None:
+    hands = roomy()
+    for before in history:
+        await hands.converge(of(before))
+        hands.rest()
+    if by_hand:
+        other = hands.call("RegisterTaskDefinition", **of({**after, "cpu": "8192"}).register)["taskDefinition"]
+        hands.call("UpdateService", service="bert", taskDefinition=other["taskDefinitionArn"])
+    await assert_prefix_law(hands, of(after))
+
+
+@settings(max_examples=20, deadline=None)
+@given(before=specs, after=specs, adopted=st.booleans())
+async def test_a_replacement(before: dict[str, str], after: dict[str, str], adopted: bool) -> None:
+    """What only a new service can have: scaled to zero, deleted; the rest waits until it is gone."""
+    hands = Hands()
+    await hands.converge(of(before))
+    world = hands.simulator.world
+    (arn,) = world.services
+    service = world.services[arn]
+    tags = {key: value for key, value in service.tags.items() if not adopted}
+    world.services[arn] = replace(service, members={**service.members, "launchType": "EXTERNAL"}, tags=tags)
+    wanted = of({**after, "service": "launchType: EC2"})
+    whole = await hands.plan(wanted)
+    assert isinstance(whole.steps[-1], DeleteService)
+    assert isinstance(whole.steps[0], TagService) is adopted, "nothing is deleted that does not carry our tag"
+    for k in range(len(whole.steps) + 1):
+        part = hands.copy()
+        await part.act(wanted, whole, whole.steps[:k])
+        assert steps(await part.plan(wanted)) == whole.steps[k:]
+    await hands.act(wanted, whole)
+    hands.rest()
+    await assert_prefix_law(hands, wanted)
 
 
 @pytest.mark.parametrize("running", [True, False])
