@@ -35,6 +35,7 @@ from controller.app.survey import (
 )
 from controller.aws.client import with_events
 from controller.aws.limits import Priority, priority
+from controller.core.applied import Cause
 from controller.core.callers import Callers
 from controller.core.desired import Desired
 from controller.core.live import Observation
@@ -398,14 +399,16 @@ class Daemon:
         if result.error is not None:
             self.log.warning("reconcile failed", workload=str(key), reason=result.error.reason, error=str(result.error))
             return
-        for change in result.plan.changes if result.done else ():
+        for change in result.made_true:
             self.log.warning(
-                "drift healed" if result.healing else "change applied",
+                "change applied" if change.cause is Cause.SPEC else "drift healed",
                 workload=str(key),
                 field=change.field,
                 live=change.live,
                 spec=change.spec,
                 effect=change.effect,
+                cause=str(change.cause),
+                by=change.by,
             )
         if result.done and result.plan.drift is Drift.ORPHANED:
             self.log.warning("deleted", workload=str(key))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from controller.core.applied import Cause
 from controller.core.pass_report import WorkloadReport, settled
 from controller.core.status import HealthState, is_ready, transition
 from controller.core.workload import Key
@@ -64,9 +65,10 @@ class Fleet:
         return {key for key, report in self.reports.items() if report.health.state is HealthState.PROGRESSING}
 
     def _tell_drift(self, report: WorkloadReport, before: WorkloadReport | None) -> None:
+        """Say what somebody has changed live; what the spec has changed is said once it is applied."""
         known = before.plan.changes if before is not None else ()
         for change in report.plan.changes:
-            if change not in known:
+            if change not in known and change.cause is not Cause.SPEC:
                 self.log.warning(
                     "drift",
                     workload=str(report.key),
@@ -74,5 +76,7 @@ class Fleet:
                     live=change.live,
                     spec=change.spec,
                     effect=change.effect,
+                    cause=str(change.cause),
+                    by=change.by,
                     origin=str(change.origin),
                 )

@@ -6,11 +6,12 @@ Neighbours: `observe`, `core.plan`, `act`, `core.status`; called by `controller.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
+from controller.core.changes import Change
 from controller.core.live import LiveService, Observation
-from controller.core.plan import Drift, Guards, Hold, Plan, Step, plan
+from controller.core.plan import Drift, Guards, Hold, Plan, Step, UpdateService, plan
 from controller.core.prune import SourceHealth, plan_orphan
 from controller.core.render import Rendered
 from controller.core.status import Conditions, Deadline, Health, HealthState, conditions, health
@@ -41,13 +42,21 @@ class Result:
     live: LiveService | None = None
     stale: bool = False
     """ECS does not show our last write yet: what was known before still stands."""
-    healing: bool = False
-    """This very spec was applied before, so that what differed was changed live and not by its author."""
 
     @property
     def conditions(self) -> Conditions:
         """The conditions of the workload."""
         return conditions(self.settled, self.health, self.error)
+
+    @property
+    def made_true(self) -> tuple[Change, ...]:
+        """Differences that are no more: all of them, or of a plan of which something was held those that were sent."""
+        if self.error is not None or not self.done:
+            return ()
+        if not self.plan.holds:
+            return self.plan.changes
+        sent = {name for step in self.done if isinstance(step, UpdateService) for name in step.members}
+        return tuple(one for one in self.plan.changes if one.path[0] == "service" and one.path[1] in sent)
 
     @property
     def settled(self) -> Plan:
@@ -125,12 +134,10 @@ class Reconciler:
         planned = plan(rendered, observation, guards)
         if rollouts is not None and begins_rollout(planned) and not rollouts.may_begin(key):
             planned = rollouts.hold_back(planned)
-        live = observation.service
-        healing = live is not None and live.ownership.digest == rendered.digest
         result = await self._act(planned, observation, cluster, deadline=deadline)
         if rollouts is not None and not isinstance(result.error, Ambiguous):
             rollouts.saw(key, result.health)
-        return replace(result, healing=healing)
+        return result
 
     async def remove(self, key: Key, *, source: SourceHealth) -> Result:
         """Delete a service that no spec asks for any more, if it still is ours and still may be deleted. That it is one

@@ -53,7 +53,7 @@ async def test_a_change_of_the_spec_is_brought_out_at_once_and_is_no_drift() -> 
         took = await one.until(lambda: one.cloud.service("bert")["taskDefinition"].endswith(":2"))
         assert took <= 5
         await one.converged()
-        assert one.log.of("drift healed") == []
+        assert one.log.of("drift") == one.log.of("drift healed") == []
         assert {change["field"] for change in one.log.of("change applied")} == {
             "taskDefinition.containerDefinitions[app].image"
         }

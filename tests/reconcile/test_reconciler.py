@@ -9,6 +9,7 @@ import pytest
 
 from controller.aws.api import AnswerError, NoAnswerError
 from controller.aws.ecs import EcsGateway
+from controller.core.applied import Cause
 from controller.core.ownership import OWNER
 from controller.core.plan import Drift, Hold, Plan, ScaleToZero, UpdateService
 from controller.core.prune import SourceHealth
@@ -195,11 +196,35 @@ async def test_a_creation_and_then_nothing(bench: Bench) -> None:
     assert bench.operations == ["DescribeServices"]
 
 
-async def test_whether_it_heals_or_applies(bench: Bench) -> None:
+async def test_what_was_made_true_and_who_had_moved(bench: Bench) -> None:
     await bench.converged(bert())
     bench.hand("UpdateService", service="bert", desiredCount=4)
-    assert (await bench.converge(bert())).healing
-    assert not (await bench.converge(bert(replicas=2))).healing
+    for wanted, cause in ((bert(), Cause.LIVE), (bert(replicas=2), Cause.SPEC)):
+        (made,) = (await bench.converge(wanted)).made_true
+        assert (made.field, made.cause) == ("service.desiredCount", cause)
+
+
+async def test_what_is_held_was_not_made_true(bench: Bench) -> None:
+    await bench.converged(bert())
+    until = (bench.now() + timedelta(hours=2)).isoformat()
+    suspended = await bench.converge(bert(replicas=2, reconcile=f"suspend: {{reason: x, until: '{until}'}}"))
+    assert (len(suspended.done), suspended.made_true) == (1, ())
+    await bench.converge(bert(tag="broken-2"))
+    bench.rest(7200)
+    held_in_part = await bench.converge(bert(tag="broken-2", replicas=3))
+    assert [hold.reason for hold in held_in_part.plan.holds] == [Reason.ROLLED_BACK]
+    assert [one.field for one in held_in_part.made_true] == ["service.desiredCount"]
+
+
+async def test_a_failure_has_made_nothing_true(bench: Bench) -> None:
+    await bench.converged(bert())
+
+    def refuse(_: int, operation: str) -> None:
+        if operation == "UpdateService":
+            raise AnswerError(operation, code="ThrottlingException", message="Rate exceeded")
+
+    bench.before_call = refuse
+    assert (await bench.converge(bert(tag="2"))).made_true == ()
 
 
 LIVES: dict[str, Callable[[Bench], Rendered | None]] = {
