@@ -8,7 +8,7 @@ the tree in `controller.errors`. Neighbours: `api` (how a call is made), `revisi
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -29,17 +29,13 @@ DESCRIBE_BATCH: Final = 10
 """Services per DescribeServices. Source: ECS API."""
 LIST_PAGE: Final = 100
 """Services per page of ListServices, whose default is 10. Source: ECS API."""
-READS_AT_ONCE: Final = 8
-"""Reads in flight at one time: enough to hide the round trip, few beside the smallest bucket's burst of 50."""
 HISTORY: Final = 100
 """Service deployments that are searched for the one that brought out a revision. Source: ECS API, one page."""
 REVISIONS_BATCH: Final = 20
 """Revisions per DescribeServiceRevisions. Source: ECS API."""
 CANDIDATES: Final = 20
-"""How many ACTIVE revisions of a family, newest first, are looked at for equal content before a new one is made: reading
-more of them costs more of the account's throttle than registering one."""
-
-
+"""How many ACTIVE revisions of a family, newest first, are looked at for equal content before a new one is made:
+reading more of them costs more of the account's throttle than registering one."""
 MOST_REVISIONS: Final = 1000
 """ACTIVE revisions of a family that are listed at all; each hundred is a call."""
 
@@ -51,7 +47,6 @@ class EcsReader:
         self._api = api
         self._scaling = scaling
         self._revisions = KnownRevisions()
-        self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._uses = Uses(self._call)
 
     async def services(self, cluster: str, names: Iterable[str]) -> dict[str, LiveService]:
@@ -175,12 +170,10 @@ class EcsReader:
                 return
 
     async def _call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        read = is_read(operation)
-        async with self._reads if read else nullcontext():
-            try:
-                return await self._api.call(operation, params)
-            except ApiError as error:
-                raise classify(error, write=not read) from error
+        try:
+            return await self._api.call(operation, params)
+        except ApiError as error:
+            raise classify(error, write=not is_read(operation)) from error
 
 
 class EcsGateway(EcsReader):

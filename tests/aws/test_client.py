@@ -7,7 +7,7 @@ from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 
 from controller.aws.api import AnswerError, NoAnswerError
-from controller.aws.client import CALL_TIMEOUT, Connection, connect, is_read, region_of, session_of, with_events
+from controller.aws.client import APP_ID, CALL_TIMEOUT, Connection, connect, is_read, region_of, session_of, with_events
 from controller.aws.errors import classify
 from controller.errors import Ambiguous, ControllerError, Denied, Stalled, Transient
 from controller.reasons import Reason
@@ -235,9 +235,28 @@ async def test_what_is_no_answer_of_ecs_is_never_an_empty_answer(body):
             await api.call(*READ)
 
 
+@pytest.mark.parametrize(("service", "operation"), [("iam", "GetUser"), ("sts", "GetCallerIdentity")])
+async def test_a_proxys_page_where_xml_is_expected_is_no_answer(service, operation):
+    async with wired(Wire((502, b"<!doctype html>\n<title>Bad Gateway</title>\n")), service, read_attempts=1) as api:
+        with pytest.raises(NoAnswerError) as caught:
+            await api.call(operation, {})
+    assert caught.value.sent
+
+
 async def test_an_answer_without_members_may_be_empty():
     async with wired(Wire((200, b""))) as api:
         assert await api.call("TagResource", {"resourceArn": "arn:aws:ecs:x", "tags": []}) == {}
+
+
+@pytest.mark.parametrize("call", [READ, WRITE])
+async def test_every_call_says_whose_it_is(call):
+    """The wake-ups know our own writes by it."""
+    wire = Wire((200, {}))
+    async with wired(wire) as api:
+        await api.call(*call)
+    agent = wire.sent[0].headers["User-Agent"]
+    assert f"app/{APP_ID}" in (agent if isinstance(agent, str) else agent.decode()).split()
+    assert "botocore/" in str(agent), "and the library says who it is"
 
 
 async def test_the_request_is_left_as_it_is():

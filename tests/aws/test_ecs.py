@@ -13,7 +13,8 @@ import pytest
 
 from controller.aws.api import AnswerError, ApiError, NoAnswerError
 from controller.aws.client import is_read
-from controller.aws.ecs import CANDIDATES, READS_AT_ONCE, EcsGateway, EcsReader, together
+from controller.aws.ecs import CANDIDATES, EcsGateway, EcsReader, together
+from controller.aws.limits import IN_FLIGHT, Limited, Limiter, Priority, priority
 from controller.errors import Ambiguous, ControllerError, Denied, Stalled, Transient
 from controller.reasons import Reason
 from controller.reconcile.ports import Ecs, ReadEcs
@@ -124,7 +125,7 @@ async def test_half_an_answer_is_an_error_and_no_service_is_taken_for_missing(ec
 
 async def test_one_failing_batch_fails_all_and_the_others_are_given_up(ecs: Simulated) -> None:
     ecs.register()
-    ecs.create(*names(200))
+    ecs.create(*names(500))
 
     def refuse(_: str) -> None:
         if ecs.calls["DescribeServices"] == 3:
@@ -132,16 +133,24 @@ async def test_one_failing_batch_fails_all_and_the_others_are_given_up(ecs: Simu
 
     ecs.before = refuse
     with pytest.raises(Denied, match="DescribeServices failed"):
-        await EcsReader(ecs).services("default", names(200))
-    assert ecs.calls["DescribeServices"] < 20, "the batches that waited are not sent any more"
+        await EcsReader(Limited(ecs, Limiter())).services("default", names(500))
+    assert ecs.calls["DescribeServices"] <= IN_FLIGHT + 1, "the batches that waited are not sent any more"
     assert ecs.at_once == 0
 
 
-async def test_few_reads_are_in_flight_at_once(ecs: Simulated) -> None:
+async def test_a_big_look_keeps_no_urgent_read_waiting(ecs: Simulated) -> None:
+    """Only the limiter bounds what is in flight: a queue of our own before it would know no priorities."""
     ecs.register()
-    ecs.create(*names(200))
-    await EcsReader(ecs).services("default", names(200))
-    assert ecs.most_at_once == READS_AT_ONCE
+    ecs.create(*names(600))
+    reader = EcsReader(Limited(ecs, Limiter()))
+    with priority(Priority.RESYNC):
+        big = asyncio.create_task(reader.services("default", names(600)))
+    await asyncio.sleep(0)
+    with priority(Priority.ROLLOUT):
+        await reader.services("default", ["s0000"])
+    assert ecs.most_at_once == IN_FLIGHT
+    assert ecs.calls["DescribeServices"] < 60, "it was answered before all of the others were sent"
+    await big
 
 
 @pytest.mark.parametrize(("count", "calls"), [(0, 1), (1, 1), (100, 1), (101, 2), (250, 3)])

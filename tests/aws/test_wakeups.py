@@ -416,10 +416,9 @@ async def test_a_queue_that_does_not_exist(moto_url):
 
 
 def test_the_client_waits_longer_than_a_long_poll():
-    assert client._config(1, "sqs").read_timeout > LONG_POLL
+    assert client._config(1, "sqs", "us").read_timeout > LONG_POLL
 
 
 def test_our_calls_say_that_they_are_ours():
     event = json.loads(body("update_service_by_ourselves"))
     assert f"app/{APP_ID}" in event["detail"]["userAgent"].split()
-    assert client._config(1, "ecs").user_agent_appid == APP_ID
