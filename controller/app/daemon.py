@@ -61,6 +61,8 @@ RECONCILE_TIMEOUT: Final = 300.0
 """Seconds for one look and its writes; rollouts are watched by looking again, not by waiting."""
 WATCH: Final = 10.0
 """Seconds between two looks at what rolls out or drains."""
+BREATH: Final = 0.5
+"""Seconds between two looks at what something was heard of: a hundred events are one look."""
 WATCHED_AFTER_A_WRITE: Final = 120.0
 """Seconds for which a workload is watched after a write, whatever it looks like: as long as ECS may show old state."""
 DRAIN: Final = 20.0
@@ -210,6 +212,7 @@ class Daemon:
                     await self._watch_now.wait()
             except TimeoutError:
                 pass
+            woken = self._watch_now.is_set()
             self._watch_now.clear()
             now = asyncio.get_running_loop().time()
             self._written = {key: at for key, at in self._written.items() if now < at + WATCHED_AFTER_A_WRITE}
@@ -218,6 +221,8 @@ class Daemon:
             if keys and self.following.found is not None:
                 with priority(Priority.ROLLOUT):
                     await self._look(only=keys)
+            if woken:
+                await asyncio.sleep(BREATH)
 
     async def _look(self, only: Collection[Key] | None = None) -> None:
         """Look at everything, or `only` at some, and take over what was seen."""
@@ -312,6 +317,7 @@ class Daemon:
             self._attempts.forget(key)
             self._looked.pop(key, None)
             self._written.pop(key, None)
+            self._wrote.pop(key, None)
 
     def _queue_up(self, report: WorkloadReport) -> None:
         """Queue a workload that was seen to need a hand, unless that very hand was just given in vain."""

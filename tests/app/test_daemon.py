@@ -71,6 +71,41 @@ async def test_a_change_and_its_way_back_need_no_third_revision() -> None:
         assert one.cloud.writes()["RegisterTaskDefinition"] == 2
 
 
+async def test_what_something_is_heard_of_is_looked_at_at_once_and_in_batches() -> None:
+    async with running(cloud(), Specs(fleet("bert", "gpt")), resync=3600.0) as one:
+        await one.converged()
+        await one.rest(300)
+        one.cloud.hand("UpdateService", service="bert", desiredCount=3)
+        one.daemon.wake(Key("default", "bert"))
+        took = await one.until(lambda: one.cloud.service("bert")["desiredCount"] == 1, step=0.1)
+        assert took <= 1
+        await one.rest(300)
+        since = now()
+        for _ in range(100):
+            one.daemon.wake(Key("default", "bert"))
+            one.daemon.wake(Key("default", "gpt"))
+            await asyncio.sleep(0.01)
+        await one.rest(2)
+        assert one.cloud.count(since=since)["DescribeServices"] <= 4
+
+
+async def test_what_is_heard_of_nobody_is_nothing() -> None:
+    source = Specs()
+    source.breaks(Unfound())
+    async with running(cloud(), source) as one:
+        one.daemon.wake(Key("default", "bert"))
+        await one.rest(30)
+        source.breaks(None)
+        one.source.commit(fleet("bert"))
+        await one.converged()
+        since = now()
+        one.daemon.wake(Key("default", "stranger"))
+        one.daemon.wake(Key("nowhere", "stranger"))
+        await one.rest(30)
+        assert one.cloud.writes(since=since) == {}
+        assert one.ready()
+
+
 # The source
 # ----------------------------------------------------------------------------------------------------------------------
 
