@@ -99,9 +99,7 @@ SERVICE_MEMBERS: Final[Mapping[str, ServiceMember]] = {
     "volumeConfigurations": ServiceMember(Effect.NEW_DEPLOYMENT, answered=Answered.DEPLOYMENT, cleared=[]),
     "vpcLatticeConfigurations": ServiceMember(Effect.NEW_DEPLOYMENT, answered=Answered.DEPLOYMENT, cleared=[]),
     "gatewayConnectors": ServiceMember(Effect.NEXT_DEPLOYMENT, answered=Answered.NOWHERE, cleared=[]),
-    "monitoring": ServiceMember(
-        Effect.NO_RESTART, answered=Answered.NOWHERE, cleared={"metricConfigurations": []}
-    ),
+    "monitoring": ServiceMember(Effect.NO_RESTART, answered=Answered.NOWHERE, cleared={"metricConfigurations": []}),
     "launchType": ServiceMember(Effect.REPLACES, sent=Sent.NEVER),
     "schedulingStrategy": ServiceMember(Effect.REPLACES, sent=Sent.NEVER),
     "role": ServiceMember(Effect.REPLACES, sent=Sent.NEVER, answered=Answered.NOWHERE),
