@@ -181,7 +181,15 @@ def test_a_retired_revision_is_drift() -> None:
 def test_who_did_it_is_told_where_it_was_seen_and_was_done_live() -> None:
     before, after = rendered(), rendered(SPEC.replace("replicas: 1", "replicas: 2"))
     seen = Observation(revision=revision(before))
-    by = {one.field: one.by for one in compare(after, live(before, propagateTags="SERVICE"), seen, by="arn:x").changes}
+    asked: list[str] = []
+
+    def callers(member: str) -> str:
+        asked.append(member)
+        return "arn:x"
+
+    found = compare(after, live(before, propagateTags="SERVICE"), seen, by=callers).changes
+    by = {one.field: one.by for one in found}
+    assert asked == ["propagateTags"], "nobody is asked about what the spec has changed"
     assert by["service.propagateTags"] == "arn:x"
     assert by["service.desiredCount"] is None
 
