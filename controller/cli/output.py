@@ -8,11 +8,14 @@ other trouble with stdout is an error like every other; trouble with stderr cann
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import click
 
 from controller.errors import ControllerError
+
+INTERRUPTED: Final = 130
+"""What the process answers after Ctrl-C: 128 + SIGINT, as shells do."""
 
 
 def data(text: str) -> None:
@@ -48,6 +51,12 @@ def note(text: str) -> None:
         click.echo(text, file=sys.stderr)
     except OSError:
         _discard(sys.stderr)
+
+
+def after_interrupt() -> None:
+    """Leave the line on which the terminal has written `^C`."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        note("")
 
 
 def colour(*, no_color: bool, stderr: bool = False) -> bool:

@@ -24,6 +24,8 @@ LONGEST_VALUE: Final = 60
 """Characters of a value; what is longer is cut in the middle and carries a digest of the whole."""
 TITLE: Final = 40
 """Columns of a workload's name in the plan."""
+WIDEST_COLUMN: Final = 72
+"""Columns up to which the changes of a workload are aligned."""
 DIGEST: Final = 8
 """Hexadecimal digits of the digest of a value that is cut."""
 KEPT_BEFORE: Final = 12
@@ -107,9 +109,13 @@ def status_text(workloads: Sequence[WorkloadReport], *, colour: bool = False) ->
     return "\n".join(lines) + "\n"
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as aligned lines; the last column is not padded."""
-    widths = [max(columns(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+def table(rows: Sequence[Sequence[str]], *, widest: int | None = None) -> list[str]:
+    """Rows as aligned lines, the last column not padded. A cell wider than `widest` columns moves its own row only."""
+    cells = [[columns(cell) for cell in row] for row in rows]
+    widths = [
+        max((one for one in column if widest is None or one <= widest), default=0)
+        for column in list(zip(*cells, strict=True))[:-1]
+    ]
     return [
         "  ".join([*(padded(cell, width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
         for row in rows
@@ -118,7 +124,7 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def padded(text: str, width: int) -> str:
     """The text with spaces up to a width in terminal columns."""
-    return text + " " * (width - columns(text))
+    return text + " " * max(width - columns(text), 0)
 
 
 def columns(text: str) -> int:
@@ -181,8 +187,8 @@ class _Paint:
 
 def _workload(workload: WorkloadReport, paint: _Paint) -> Iterable[str]:
     mark = _MARKS[workload.verdict]
-    title = padded(f"{mark} {clean(str(workload.key))}", TITLE)
-    yield f"{paint(mark, title)}  {_headline(workload)}".rstrip()
+    title, headline = f"{mark} {clean(str(workload.key))}", _headline(workload)
+    yield f"{paint(mark, padded(title, TITLE))}  {headline}" if headline else paint(mark, title)
     yield from (f"    {line}" for line in _changes(workload.plan.changes, paint))
     for unknown in workload.plan.unknown:
         yield paint("dim", f"    {clean(show(unknown.path))} {unknown.why}; shown, not compared")
@@ -243,7 +249,7 @@ def _changes(changes: Sequence[Change], paint: _Paint) -> list[str]:
         )
         for change in changes
     ]
-    return [paint("~", line) for line in table(rows)]
+    return [paint("~", line) for line in table(rows, widest=WIDEST_COLUMN)]
 
 
 def _who(change: Change) -> str:
@@ -279,7 +285,10 @@ def _applied(report: PassReport) -> str:
     updated = sum(map(bool, kinds)) - created - deleted
     parts = [f"{created} created", f"{updated} updated", f"{deleted} deleted"]
     left = sum(report.summary[verdict] for verdict in (Verdict.CREATE, Verdict.UPDATE, Verdict.DELETE))
-    rolling = sum(workload.health.state is HealthState.PROGRESSING for workload in report.workloads)
+    rolling = sum(
+        workload.verdict is Verdict.IN_SYNC and workload.health.state is HealthState.PROGRESSING
+        for workload in report.workloads
+    )
     return "".join(
         (
             f"applied: {', '.join([*parts, *([f'{left} left to do'] if left else []), *_rest(report)])}",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +23,7 @@ from controller.sandbox.clocks import ManualClock
 from controller.sandbox.server import Server, serve
 from controller.sandbox.simulator import Options
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 SPEC = """
 apiVersion: dl1.ecs/v1alpha1
 kind: DL1Service
@@ -225,10 +225,18 @@ def refusing(code: str, message: str, *, status: int = 400) -> Iterator[tuple[st
 
 
 @contextlib.contextmanager
-def silent() -> Iterator[str]:
-    """A port that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+def silent() -> Iterator[tuple[str, Callable[[], None]]]:
+    """A port that takes connections and never answers; yields its address and what waits until somebody asks there."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, contextlib.ExitStack() as connections:
+        listening.settimeout(PATIENCE)
+
+        def arrived() -> None:
+            connection, _ = listening.accept()
+            connections.enter_context(connection)
+            connection.settimeout(PATIENCE)
+            assert connection.recv(1)
+
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", arrived
 
 
 def closed() -> str:

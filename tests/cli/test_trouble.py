@@ -245,7 +245,7 @@ def test_an_unknown_kind_of_source(controller):
 def test_an_answer_that_never_comes(controller, empty_world, monkeypatch):
     """Half a second of patience instead of a minute: the sentence is the same."""
     monkeypatch.setattr("controller.aws.client.CALL_TIMEOUT", 0.5)
-    with silent() as address:
+    with silent() as (address, _):
         credentials(empty_world, address)
         outcome = controller("--once")
     assert outcome.code == 1
