@@ -71,6 +71,7 @@ class Reason(StrEnum):
     PORTS_TAKEN = "PortsTaken"
     CONSTRAINT_UNSATISFIED = "ConstraintUnsatisfied"
     AGENT_DISCONNECTED = "AgentDisconnected"
+    ROLLOUT_WOULD_STALL = "RolloutWouldStall"
     # The way to AWS
     THROTTLED = "Throttled"
     UNREACHABLE = "Unreachable"

@@ -21,7 +21,7 @@ from controller.core.normalize import item_key
 from controller.core.ownership import FOREIGN_STACK, PREFIX
 from controller.core.path import Item, Path
 from controller.core.placeholders import placeholders
-from controller.core.placement import MAX_LENGTH, ExpressionError, Facts, evaluate, parse
+from controller.core.placement import MAX_LENGTH, And, Expression, ExpressionError, Facts, evaluate, parse, subjects
 from controller.core.redact import SECRET_NAME
 from controller.core.render import Rendered, Settings
 from controller.core.rollout import Percentages
@@ -158,13 +158,20 @@ def constraints(rendered: Rendered) -> Iterator[Diagnostic]:
                 message = f"`{expression}` is no placement expression: {error.reason} at character {error.column}"
                 yield _finding(rendered, path, message)
                 continue
-            if _has_gaudi(rendered) and evaluate(parsed, facts) is False:
+            if _has_gaudi(rendered) and _excludes(parsed, facts):
                 message = f"`{expression}` excludes {DL1_INSTANCE_TYPE}, but the task uses Gaudi cards"
                 yield _finding(rendered, path, message, code=Code.CONTRADICTION)
     total = sum(len(found) for _, found in both)
     if total > MOST_CONSTRAINTS:
         message = f"{total} placement constraints in all, ECS takes {MOST_CONSTRAINTS}"
         yield _finding(rendered, ("taskDefinition", "placementConstraints"), message)
+
+
+def _excludes(expression: Expression, facts: Facts) -> bool:
+    """Whether an expression is certainly false there: of attributes that are not listed nothing is known."""
+    known = {f"attribute:{name}" for name in facts.attributes}
+    parts = expression.operands if isinstance(expression, And) else (expression,)
+    return any(subjects(part) <= known and evaluate(part, facts) is False for part in parts)
 
 
 def rollout(rendered: Rendered) -> Iterator[Diagnostic]:

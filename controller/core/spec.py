@@ -102,6 +102,13 @@ class Isolation(StrEnum):
     NONE = "none"
 
 
+class DriverPolicy(StrEnum):
+    """What happens where an instance's driver is of another SynapseAI release than the image."""
+
+    WARN = "warn"
+    BLOCK = "block"
+
+
 class Mode(StrEnum):
     """What the controller may do with a workload."""
 
@@ -146,6 +153,14 @@ class Gaudi(Model):
     """Whether the task uses the Elastic Fabric Adapters of its instance."""
     synapseai: Annotated[str, Field(pattern=_VERSION)] | None = None
     """SynapseAI version of the image, where the image tag does not say it: `1.11.0`."""
+    driver_policy: DriverPolicy = DriverPolicy.BLOCK
+    """What to do where the driver of an instance that may get the task is of another SynapseAI release than the image:
+    `block` brings nothing out, `warn` only says so."""
+    require_driver: bool = False
+    """Run only on instances whose attribute `habana.synapseai` is of the image's SynapseAI release."""
+    require_verified: bool = False
+    """Run only on instances whose attribute `habana.verified` is of the image's SynapseAI release: hl-smi has shown all
+    eight cards there."""
 
 
 class Suspend(Model):

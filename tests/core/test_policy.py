@@ -46,6 +46,11 @@ SIDECAR = "{name: log, image: i, essential: false, portMappings: [{containerPort
             "contradiction",
             "excludes dl1.24xlarge",
         ),
+        (
+            task("placementConstraints: [{type: memberOf, expression: 'attribute:a == b and attribute:ecs.os-type == windows'}]"),
+            "contradiction",
+            "excludes dl1.24xlarge",
+        ),
         (service("placementConstraints: [{type: distinctInstance, expression: x}]"), "policy", "takes no expression"),
         (
             service("deploymentConfiguration: {minimumHealthyPercent: 100, maximumPercent: 100}"),
@@ -99,6 +104,8 @@ def test_warned_but_valid(text: str, says: str) -> None:
         SPEC.replace("LR: 1e-3", "SECRET_ARN: arn:aws:secretsmanager:us-east-1:1:secret:x"),
         service("placementConstraints: [{type: distinctInstance}]"),
         task("placementConstraints: [{type: memberOf, expression: 'attribute:ecs.instance-type =~ dl1.*'}]"),
+        service("placementConstraints: [{type: memberOf, expression: 'attribute:habana.pool == a'}]"),
+        service("placementConstraints: [{type: memberOf, expression: 'runningTasksCount < 3'}]"),
     ],
 )
 def test_not_a_word_about_what_is_well(text: str) -> None:

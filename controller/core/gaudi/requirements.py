@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from controller.core.gaudi import scaleout
 from controller.core.gaudi.cards import DL1_INSTANCE_TYPE, CardSet
+from controller.core.gaudi.drivers import same_release
+from controller.core.gaudi.instances import SYNAPSEAI_ATTRIBUTE, VERIFIED_ATTRIBUTE
 from controller.core.gaudi.version import Version
 from controller.core.path import Item, Path
 from controller.core.spec import Gaudi, Isolation, Tuning
@@ -82,6 +84,7 @@ def requirements(gaudi: Gaudi, around: Circumstances) -> Iterator[Addition]:
     """All additions for a task whose container `around.container` holds the cards."""
     cards, where = CardSet.of(gaudi), situation(gaudi, around)
     yield from _placement(gaudi)
+    yield from _drivers(gaudi, around)
     yield from _visibility(cards, around.container)
     if gaudi.tuning is Tuning.RECOMMENDED and where is not Situation.SMOKE:
         yield from _tuning(where, around)
@@ -105,6 +108,21 @@ def _placement(gaudi: Gaudi) -> Iterator[Addition]:
         yield Addition(("placementConstraints",), {"type": "memberOf", "expression": expression}, why, listed=True)
     why = "the host's network needs no ENI of its own and is the fastest way between ranks"
     yield Addition(("networkMode",), "host", f"{why}; EFA works in no other mode" if gaudi.efa else why, must=gaudi.efa)
+
+
+def _drivers(gaudi: Gaudi, around: Circumstances) -> Iterator[Addition]:
+    """Narrow the workload to instances of the image's release; `rules` refuses it where that is not known."""
+    if around.synapseai is None:
+        return
+    for wanted, attribute, why in (
+        (gaudi.require_driver, SYNAPSEAI_ATTRIBUTE, "driver and image must be of one SynapseAI release"),
+        (gaudi.require_verified, VERIFIED_ATTRIBUTE, "hl-smi of that release has shown all eight cards there"),
+    ):
+        if wanted:
+            expression = same_release(attribute, around.synapseai)
+            because = f"{why} ({around.synapseai} by the image); instances without the attribute are left out"
+            value = {"type": "memberOf", "expression": expression}
+            yield Addition(("placementConstraints",), value, because, listed=True)
 
 
 def _visibility(cards: CardSet, container: str) -> Iterator[Addition]:

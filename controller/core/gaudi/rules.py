@@ -101,7 +101,15 @@ def _replicas(task: Task) -> Iterator[Finding]:
 
 
 def _version(task: Task) -> Iterator[Finding]:
-    """What the spec says of the image and what the image's tag says must be one version."""
+    """What the spec says of the image and what the image's tag says must be one version, and known where it matters."""
+    needs = task.gaudi is not None and (task.gaudi.require_driver or task.gaudi.require_verified)
+    if needs and all(task.synapseai(container) is None for container, _ in task.holders):
+        name = str(task.holders[0][0].get("name"))
+        message = (
+            "gaudi.requireDriver and requireVerified need the SynapseAI version of the image, and its name has none"
+        )
+        path = ("taskDefinition", "containerDefinitions", Item(name), "image")
+        yield Finding(path, message, "set gaudi.synapseai")
     said = Version.read(task.gaudi.synapseai) if task.gaudi is not None and task.gaudi.synapseai else None
     for container, _ in task.holders:
         found = understand(str(container.get("image", ""))).synapseai

@@ -30,6 +30,8 @@ class LiveTask:
     desired: str
     """`desiredStatus`: RUNNING or STOPPED."""
     demand: Demand
+    unhealthy: bool = False
+    """Whether a health check says so."""
 
     @property
     def holds(self) -> bool:
@@ -40,6 +42,11 @@ class LiveTask:
     def ending(self) -> bool:
         """Whether it is on its way out."""
         return self.desired == STOPPED or self.status in _ENDING
+
+    @property
+    def serves(self) -> bool:
+        """Whether ECS counts it as healthy in a rollout: it runs, is to run on, and no check says otherwise."""
+        return self.status == "RUNNING" and not self.ending and not self.unhealthy
 
     @property
     def service(self) -> str | None:
@@ -74,6 +81,7 @@ def live_task(task: Mapping[str, Any], definition: Mapping[str, Any]) -> LiveTas
             cpu=_size(overrides.get("cpu"), demand.cpu),
             memory=_size(overrides.get("memory"), demand.memory),
         ),
+        unhealthy=task.get("healthStatus") == "UNHEALTHY",
     )
 
 
