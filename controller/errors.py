@@ -13,6 +13,8 @@ raises it knows all three; whoever catches it only decides when to try again. `C
 is shutdown, never an error.
 """
 
+from collections.abc import Iterator
+
 from controller.reasons import Reason
 
 
@@ -59,3 +61,12 @@ class Stalled(ControllerError):
 
 class Denied(ControllerError):
     """AWS refused us."""
+
+
+def leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
+    """What tasks that ran side by side have raised, however deep their groups are nested."""
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from leaves(one)
+        else:
+            yield one

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from controller.cli import options, output
-from controller.errors import ControllerError
+from controller.errors import ControllerError, leaves
 
 
 @click.command("demo", context_settings=options.CONTEXT)
@@ -20,8 +20,8 @@ def command() -> None:
         try:
             asyncio.run(play(output.data))
         except* (ControllerError, OSError) as failures:
-            for failure in failures.exceptions:
-                output.note(f"error: the demo failed: {failure}")
+            for sentence in dict.fromkeys(map(str, leaves(failures))):
+                output.note(f"error: the demo failed: {sentence}")
             click.get_current_context().exit(1)
 
 

@@ -9,7 +9,7 @@ import difflib
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from keyword import iskeyword
 from pathlib import Path
@@ -19,7 +19,7 @@ import click
 
 import controller
 from controller.cli import options, output
-from controller.errors import ControllerError, Usage
+from controller.errors import ControllerError, Usage, leaves
 
 USAGE: Final = 64
 ASKED: Final = frozenset({"help", "--help", "-h", "--version"})
@@ -180,17 +180,9 @@ def _several(group: "ExceptionGroup[Exception]") -> int:
     known, bugs = group.split(ControllerError)
     if bugs is not None or known is None:
         raise group
-    for sentence in dict.fromkeys(map(str, _leaves(known))):
+    for sentence in dict.fromkeys(map(str, leaves(known))):
         _failed(sentence, 1)
     return 1
-
-
-def _leaves(group: "ExceptionGroup[Exception]") -> Iterator[Exception]:
-    for one in group.exceptions:
-        if isinstance(one, ExceptionGroup):
-            yield from _leaves(one)
-        else:
-            yield one
 
 
 # Usage

@@ -38,6 +38,7 @@ SCENE: Final = 25.0
 """Real seconds after which a scene has failed."""
 RESYNC: Final = 0.5
 CREDENTIALS: Final = {"aws_access_key_id": "demo", "aws_secret_access_key": "demo", "region_name": "us-east-1"}
+OUR_TAGS: Final = "service.tags[dl1.ecs/"
 BERT: Final = Key("default", "bert")
 
 
@@ -71,18 +72,19 @@ class Narrator:
             self.line(f"{facts['workload']} is {state}{_about(facts['message'])}")
 
     def warning(self, event: str, **facts: Any) -> None:
-        """The daemon's log: drift, with the field and both values."""
-        if event == "drift healed":
-            self.healed.append(facts["field"])
+        """The daemon's log: drift and changes, with the field and both values; its own tags would be noise."""
+        if event in ("drift healed", "change applied") and not facts["field"].startswith(OUR_TAGS):
+            if event == "drift healed":
+                self.healed.append(facts["field"])
             change = f"{value(facts['live'])} → {value(facts['spec'])}"
-            self.line(f"{facts['workload']}  {clean(facts['field'])}: {change}  ({facts['effect']})")
+            self.line(f"{facts['workload']}  {clean(facts['field'])}: {change}  ({facts['effect']}, {facts['cause']})")
         elif event == "reconcile failed":
             self.line(f"{facts['workload']}: {facts['error']}")
 
     def error(self, event: str, **facts: Any) -> None:
         """The daemon's log: what should not happen is shown as it is; findings are drawn by the scene."""
         if event != "spec finding":
-            self.line(f"{event}: {facts}")
+            self.line(f"{event}: {clean(', '.join(f'{name}={fact}' for name, fact in facts.items()))}")
 
 
 def _about(message: str) -> str:
