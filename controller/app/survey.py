@@ -209,9 +209,10 @@ class _Look:
         observation = self.observations[key]
         live = observation.service
         limit = Deadline(guards.now, self.terms.deadline) if self.terms.deadline is not None else None
-        return self._report(
-            key, plan(self.desired.rendered[key], observation, guards), health(live, limit), live=live, error=None
-        )
+        planned = plan(self.desired.rendered[key], observation, guards)
+        report = self._report(key, planned, health(live, limit), live=live, error=None)
+        differs = planned.changes or planned.drift is Drift.MISSING
+        return replace(report, compared=(self.desired.rendered[key], observation)) if differs else report
 
     def _report(
         self, key: Key, planned: Plan, doing: Health, *, live: LiveService | None, error: ControllerError | None

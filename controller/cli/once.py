@@ -47,7 +47,7 @@ def start(**flags: Any) -> int:
     except Exception as error:
         _document_of_failure(flags, uri, ControllerError(f"a bug: {type(error).__name__}: {error}"))
         raise
-    show(report, form=flags["output"], no_color=flags["no_color"], verbose=flags["verbose"])
+    show(report, form=flags["output"], no_color=flags["no_color"], verbose=flags["verbose"], full=flags["full"])
     return int(report.exit_code)
 
 
@@ -68,6 +68,8 @@ def _order(flags: dict[str, Any]) -> "Order":
 
     if flags["wait"] and not flags["apply"]:
         raise Usage("--wait goes with --apply")
+    if flags["full"] and flags["output"] == "json":
+        raise Usage("--full goes with -o table")
     return Order(wait=flags["wait"], force=flags["force"], select=selector(flags["selector"]), watch=Watch().show)
 
 
@@ -97,7 +99,7 @@ class Watch:
                 output.note(f"{time.monotonic() - self.began:6.1f}s  {line}")
 
 
-def show(report: "PassReport", *, form: str, no_color: bool, verbose: bool) -> None:
+def show(report: "PassReport", *, form: str, no_color: bool, verbose: bool, full: bool = False) -> None:
     """The plan to stdout; findings, errors and notes to stderr."""
     from controller.report.document import plan_document
     from controller.report.frame import frames
@@ -111,8 +113,17 @@ def show(report: "PassReport", *, form: str, no_color: bool, verbose: bool) -> N
         output.document(plan_document(report))
     else:
         output.data(plan_text(report, colour=output.colour(no_color=no_color), verbose=verbose).rstrip("\n"))
+        _show_diffs(report, wanted=full, no_color=no_color)
     for sentence in failures(report):
         output.note(f"error: {sentence}")
+
+
+def _show_diffs(report: "PassReport", *, wanted: bool, no_color: bool) -> None:
+    from controller.report.unified import unified_text
+
+    diffs = unified_text(report, colour=output.colour(no_color=no_color)) if wanted else ""
+    if diffs:
+        output.data("\n" + diffs.rstrip("\n"))
 
 
 def _why_nothing(report: "PassReport") -> str:

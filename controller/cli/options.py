@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-ONE_PASS: Final = ("apply", "wait", "output", "selector", "force", "verbose", "timeout")
+ONE_PASS: Final = ("apply", "wait", "output", "selector", "force", "verbose", "full", "timeout")
 """Flags that mean something for one pass only."""
 BOTH: Final = (*("source", "clusters", "region", "profile", "owner", "port_base", "config", "no_color", "log_format"),)
 """Flags that mean the same for one pass and for the daemon."""
@@ -47,6 +47,7 @@ def for_one_pass(function: F) -> F:
             click.option("-l", "--selector", metavar="LABELS", help="Only workloads with these: team=nlp,tier!=dev."),
             output("table", "json"),
             click.option("-v", "--verbose", is_flag=True, help="List workloads that are in sync, too."),
+            click.option("--full", is_flag=True, help="Show what differs within all that is around it, as a diff."),
         ),
     )
 

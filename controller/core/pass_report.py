@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from controller.core.diagnostics import Diagnostic, Span
+from controller.core.live import Observation
 from controller.core.plan import CreateService, DeleteService, Drift, Plan, ScaleToZero, Step
+from controller.core.render import Rendered
 from controller.core.status import Conditions, Health, HealthState
 from controller.core.workload import Key
 from controller.errors import ControllerError, Waiting
@@ -58,6 +60,8 @@ class WorkloadReport:
     error: ControllerError | None = None
     last_good: bool = False
     """The newest document is invalid and an earlier one stands in for it."""
+    compared: tuple[Rendered, Observation] | None = None
+    """The two sides of the plan, where something differs: kept for whoever draws them whole."""
 
     @property
     def verdict(self) -> Verdict | None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from controller.core import nodes
-from controller.core.compare import SERVICE, content
 from controller.core.diagnostics import Span
-from controller.core.normalize import Canonical, normalize
+from controller.core.normalize import NOT_MANAGED, Canonical
 from controller.core.render import Rendered, Settings, render
 from controller.core.spec import DL1Service, Gaudi
 from controller.core.workload import Key, Workload
@@ -28,14 +27,12 @@ class Trial:
     def task_definition(self, members: Mapping[str, Any], gaudi: Gaudi | None) -> dict[str, Canonical] | None:
         """The canonical task definition of the spec with these members; None where they contradict each other."""
         rendered = self.but(task_definition=dict(members), gaudi=gaudi).rendered
-        return None if rendered is None else content(rendered.register).members
+        return None if rendered is None else rendered.canonical.task_definition
 
     def service(self, members: Mapping[str, Any]) -> dict[str, Canonical] | None:
         """The canonical service of the spec with these members, without its count; None as above."""
         rendered = self.but(service=dict(members)).rendered
-        if rendered is None:
-            return None
-        return normalize(SERVICE, {n: value for n, value in rendered.service.items() if n != "desiredCount"}).members
+        return None if rendered is None else {**rendered.canonical.service, "desiredCount": NOT_MANAGED}
 
     def but(self, **members: Any) -> "Trial":
         """The spec with other values for some members."""

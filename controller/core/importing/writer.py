@@ -38,26 +38,27 @@ class Opaque:
     value: Any
 
 
-def write(value: Any, *, comment: str = "") -> str:
-    """The value as one YAML document, without a `---`; `comment` becomes its first line.
+def write(value: Any, *, comment: str = "", spread: bool = False) -> str:
+    """The value as one YAML document, without a `---`; `comment` becomes its first line. Where `spread`, everything has
+    a line of its own, so that a change of one thing moves nothing else.
 
     Takes mappings, lists, texts, numbers, booleans and `Opaque` values. Characters that may not stand in a spec file
     are written as escapes; then all that are not ASCII are.
     """
-    text = _emitted(value, allow_unicode=True)
+    text = _emitted(value, allow_unicode=True, spread=spread)
     if decode("", text.encode(errors="surrogatepass")).stop is not None:
-        text = _emitted(value, allow_unicode=False)
+        text = _emitted(value, allow_unicode=False, spread=spread)
     head = "".join(char if char.isprintable() else " " for char in comment)
     return f"# {head}\n{text}" if head else text
 
 
-def _emitted(value: Any, *, allow_unicode: bool) -> str:
+def _emitted(value: Any, *, allow_unicode: bool, spread: bool) -> str:
     stream = io.StringIO()
     emitter = _Emitter(stream, indent=2, width=_UNFOLDED, allow_unicode=allow_unicode)
     for event in (
         yaml.StreamStartEvent(),
         yaml.DocumentStartEvent(explicit=False),
-        *_events(value, depth=0, column=0),
+        *_events(value, depth=0, column=WIDTH if spread else 0),
         yaml.DocumentEndEvent(explicit=False),
         yaml.StreamEndEvent(),
     ):
