@@ -8,7 +8,8 @@ workload is never two workers', and nothing is written on the word of an old obs
 
 What goes wrong stays where it goes wrong: an unreadable source leaves the last revision standing, a cluster that
 cannot be observed makes its own workloads unknown, a workload that fails is retried by itself with backoff.
-Neighbours: `following`, `fleet`, `attempts`, `deletions`, `survey`, `reconcile.reconciler`, `runtime`.
+Neighbours: `following`, `fleet`, `clusters`, `attempts`, `touched`, `deletions`, `survey`, `reconcile.reconciler`,
+`runtime`.
 """
 
 import asyncio
@@ -19,20 +20,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from controller.app.attempts import Attempts
+from controller.app.clusters import Clusters
 from controller.app.deletions import Deletions
 from controller.app.fleet import Fleet
 from controller.app.following import Aside, Following, in_a_thread
 from controller.app.once import acted, terms_of
-from controller.app.survey import (
-    EVENTS,
-    Survey,
-    Terms,
-    cluster_name,
-    orphan_report,
-    report_of,
-    survey,
-    waits_for_others,
-)
+from controller.app.survey import EVENTS, Survey, Terms, orphan_report, report_of, survey, waits_for_others
+from controller.app.touched import Touched
 from controller.aws.client import with_events
 from controller.aws.limits import Priority, priority
 from controller.core.applied import Cause
@@ -63,8 +57,6 @@ WATCH: Final = 10.0
 """Seconds between two looks at what rolls out or drains."""
 BREATH: Final = 0.5
 """Seconds between two looks at what something was heard of: a hundred events are one look."""
-WATCHED_AFTER_A_WRITE: Final = 120.0
-"""Seconds for which a workload is watched after a write, whatever it looks like: as long as ECS may show old state."""
 DRAIN: Final = 20.0
 """Seconds that the work in flight is given to end when the daemon stops; ECS kills after 30 unless told otherwise."""
 
@@ -88,11 +80,8 @@ class Daemon:
     """Told how long each look at everything took."""
     callers: Callers = field(default_factory=Callers)
     """Who has written to services of late, where events have told it."""
-    passed: datetime | None = None
-    """When every cluster was last observed."""
-    failed: Mapping[str, ControllerError] = field(default_factory=dict)
-    """Clusters that could not be observed in the last pass."""
     following: Following = field(init=False)
+    clusters: Clusters = field(init=False)
     fleet: Fleet = field(init=False)
     queue: WorkQueue[Key] = field(init=False)
     _rollouts: Rollouts = field(init=False)
@@ -100,22 +89,14 @@ class Daemon:
     _watch_now: asyncio.Event = field(default_factory=asyncio.Event)
     _woken: set[Key] = field(default_factory=set)
     """Workloads of which something was heard since the last look at them."""
-    _began: datetime = field(init=False)
-    _wrote: dict[Key, datetime] = field(default_factory=dict)
-    """When we last wrote to a workload."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _clusters: set[str] = field(default_factory=set)
-    """Clusters in which services of ours may be, also those that no spec names any more."""
     _attempts: Attempts = field(default_factory=Attempts)
     _deletions: Deletions = field(init=False)
-    _looked: dict[Key, float] = field(default_factory=dict)
-    """When a worker was last done with a key."""
-    _written: dict[Key, float] = field(default_factory=dict)
-    """When a worker last wrote to a key."""
+    _touched: Touched = field(init=False)
 
     def __post_init__(self) -> None:
         clock = self.reconciler.clock
-        self._began = clock.now()
+        self._touched = Touched(self.callers, clock.now())
         self.following = Following(
             self.source, self.settings, clock, self.log, self._changed, self.aside, target=self.target
         )
@@ -123,12 +104,22 @@ class Daemon:
         self.queue = WorkQueue(self.jitter, self.instruments)
         self._deletions = Deletions(self.settings.resync)
         self._rollouts = Rollouts(self.settings.max_concurrent_rollouts)
-        self._clusters = {cluster_name(cluster) for cluster in self.settings.clusters}
+        self.clusters = Clusters.of(self.settings.clusters, self.log)
 
     @property
     def desired(self) -> Desired:
         """What is wanted now."""
         return self.following.desired
+
+    @property
+    def passed(self) -> datetime | None:
+        """When every cluster was last observed."""
+        return self.clusters.passed
+
+    @property
+    def failed(self) -> Mapping[str, ControllerError]:
+        """Clusters that could not be observed in the last pass."""
+        return self.clusters.failed
 
     @property
     def reports(self) -> Mapping[Key, WorkloadReport]:
@@ -164,7 +155,7 @@ class Daemon:
 
     def _changed(self, before: Desired, after: Desired) -> None:
         """The source has a new revision."""
-        self._clusters |= {key.cluster for key in after.rendered}
+        self.clusters.named(after)
         self._deletions.revoke()
         for key, rendered in after.rendered.items():
             old = before.rendered.get(key)
@@ -215,8 +206,7 @@ class Daemon:
             woken = self._watch_now.is_set()
             self._watch_now.clear()
             now = asyncio.get_running_loop().time()
-            self._written = {key: at for key, at in self._written.items() if now < at + WATCHED_AFTER_A_WRITE}
-            keys = (self.fleet.moving() | self._written.keys() | self._woken) - self.queue.held
+            keys = (self.fleet.moving() | self._touched.watched(now) | self._woken) - self.queue.held
             self._woken &= self.queue.held  # what a worker has in hand is looked at when it is done
             if keys and self.following.found is not None:
                 with priority(Priority.ROLLOUT):
@@ -242,8 +232,8 @@ class Daemon:
         assert found is not None
         return replace(
             terms_of(self.settings, found, self.desired, target=self.target),
-            clusters=tuple(sorted(self._clusters)),
-            callers=self._caller,
+            clusters=self.clusters.names(),
+            callers=self._touched.caller,
             ready=self._ready(),
             so_far=self._deletions.so_far(asyncio.get_running_loop().time()),
             source=self.following.health(),
@@ -255,19 +245,13 @@ class Daemon:
         self._woken.add(key)
         self._watch_now.set()
 
-    def _caller(self, key: Key, member: str) -> str | None:
-        """Who has set a member of a service since we last wrote to it."""
-        since = self._wrote.get(key, self._began)
-        found = self.callers.caller_of(key, since, member)
-        return found.who if found is not None else None
-
     def _is_stale(self, key: Key, seen: Observation) -> bool:
         expectations = self.reconciler.expectations
         return expectations.patience(key, seen, self.reconciler.clock.now()) is not None
 
     def _take_all(self, seen: Survey, *, current: bool) -> None:
         """Keep what only a look at everything tells. `current`: the source has not changed meanwhile."""
-        self._take_clusters(seen)
+        self.clusters.took(seen, self.desired, self.reconciler.clock.now())
         self._forget(key for key in self.reports if key not in seen.reports and self._is_unwanted(key))
         self._deletions.found(seen.reports.values() if current else ())
 
@@ -276,7 +260,7 @@ class Daemon:
         self._forget(seen.gone)
         for key, report in seen.reports.items():
             # What a worker has seen meanwhile is newer, and what is older than our own last write is no news.
-            if key in seen.stale or key in self.queue.held or self._looked.get(key, -1.0) >= began:
+            if key in seen.stale or key in self.queue.held or self._touched.since(key, began):
                 continue
             self._rollouts.saw(key, report.health)
             told = self._attempts.recall(self._in_turn(report))
@@ -292,32 +276,16 @@ class Daemon:
         held = self._rollouts.hold_back(report.plan)
         return replace(report, plan=held, conditions=conditions(held, report.health, report.error))
 
-    def _take_clusters(self, seen: Survey) -> None:
-        for cluster, failure in seen.failed.items():
-            if str(failure) != str(self.failed.get(cluster)):
-                self.log.error("cluster not observed", cluster=cluster, reason=failure.reason, error=str(failure))
-            if failure.reason is Reason.CLUSTER_NOT_FOUND and not self._is_named(cluster):
-                self._clusters.discard(cluster)
-        self.failed = seen.failed
-        if not seen.failed:
-            self.passed = self.reconciler.clock.now()
-
-    def _is_named(self, cluster: str) -> bool:
-        configured = {cluster_name(one) for one in self.settings.clusters}
-        return cluster in configured or any(key.cluster == cluster for key in self.desired.rendered)
-
     def _is_unwanted(self, key: Key) -> bool:
         """Whether no spec names a workload and its cluster was looked at."""
-        return key not in self.desired.rendered and key.cluster not in self.failed
+        return key not in self.desired.rendered and self.clusters.observed(key)
 
     def _forget(self, keys: Iterable[Key]) -> None:
         """These are no more."""
         for key in list(keys):
             self.fleet.drop(key)
             self._attempts.forget(key)
-            self._looked.pop(key, None)
-            self._written.pop(key, None)
-            self._wrote.pop(key, None)
+            self._touched.forget(key)
 
     def _queue_up(self, report: WorkloadReport) -> None:
         """Queue a workload that was seen to need a hand, unless that very hand was just given in vain."""
@@ -340,14 +308,14 @@ class Daemon:
         if result is None:
             return Next()
         now = asyncio.get_running_loop().time()
-        self._looked[key] = now
+        self._touched.looked(key, now)
         if not result.stale:
             self._keep_result(key, result)
         if result.done:
-            self._wrote[key] = self.reconciler.clock.now()
+            self._touched.wrote(key, self.reconciler.clock.now())
         wanted = outcome(result)
         if wanted.watch:
-            self._written[key] = now
+            self._touched.watch(key, now)
         left = result.plan.steps[len(result.done) :]
         if result.error is not None and left:
             self._attempts.failed(key, left, result.error, at=now)
@@ -365,7 +333,7 @@ class Daemon:
                 ready=self._ready(),
                 deadline=self.settings.timeout,
                 rollouts=self._rollouts,
-                callers=self._caller,
+                callers=self._touched.caller,
             )
         if key in self._deletions:
             return await self.reconciler.remove(key, source=self.following.health())
