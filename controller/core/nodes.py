@@ -5,16 +5,11 @@ The tree outlives parsing: a change that the diff finds asks it for the line tha
 Neighbours: `yaml` builds it, `parse` reads it, `diff` asks it for origins.
 """
 
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from controller.core.diagnostics import Span
 from controller.core.path import Item, Segment
-
-KEYS: Final = frozenset({"name", "key", "type"})
-"""Members of a list's members by which people know these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +62,6 @@ class Sequence:
 
     items: tuple["Node", ...]
     span: Span
-    _by_name: dict[str, "Node"] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        by_name = {name: item for item in reversed(self.items) for name in _texts(item, KEYS)}
-        object.__setattr__(self, "_by_name", by_name)  # derived once, as for a mapping
-
-    def named(self, name: str) -> "Node | None":
-        """The first member that is this text, or that has it as its name; None if there is none."""
-        return self._by_name.get(name)
 
 
 Node: TypeAlias = Scalar | Mapping | Sequence
@@ -83,67 +69,35 @@ Node: TypeAlias = Scalar | Mapping | Sequence
 
 def find(root: Node, path: tuple[Segment, ...]) -> Node | None:
     """The node at a path of members and positions, or None."""
-    node: Node | None = root
-    for part in path:
-        match node, part:
-            case Mapping(), str():
-                node = node.get(part)
-            case Sequence(items), int() if part < len(items):
-                node = items[part]
-            case _:
-                return None
+    node = root
+    for segment in path:
+        found = step(node, segment)
+        if found is None:
+            return None
+        node = found[1]
     return node
 
 
-def locate(node: Node, path: tuple[Segment, ...], *, keys: AbstractSet[str] = KEYS) -> Span:
-    """The deepest place in the file that a path leads to.
-
-    An `Item` is found by the name of a list's member, by the texts of its other key members `keys` (several make up
-    one key: `8080 tcp`), or, where a list may be written as a map (`environment: {LR: 1e-3}`), by the map's key. What
-    the file does not spell out is placed at its nearest parent: a default has the line of the object that it completes.
-    """
-    span = node.span
+def locate(root: Node, path: tuple[Segment, ...]) -> Span:
+    """The deepest place in the file that a path leads to. What the file does not spell out is placed at its nearest
+    parent: a default has the line of the object that it completes."""
+    node, span = root, root.span
     for segment in path:
-        step = _step(node, segment, keys)
-        if step is None:
-            return span
-        span, node = step
+        found = step(node, segment)
+        if found is None:
+            break
+        span, node = found
     return span
 
 
-def _step(node: Node, segment: Segment, keys: AbstractSet[str]) -> tuple[Span, Node] | None:
+def step(node: Node, segment: Segment) -> tuple[Span, Node] | None:
+    """Where a member stands, and what it is. A list that may be a map (`environment: {LR: 1e-3}`) has its members'
+    keys for keys."""
     match node, segment:
         case Mapping(), str(name) | Item(name):
             entry = node.entry(name)
             return (entry.key.span, entry.value) if entry else None
         case Sequence(items), int(index) if index < len(items):
             return items[index].span, items[index]
-        case Sequence(items), Item(key):
-            item = node.named(key) or _best(items, key, keys)
-            return (item.span, item) if item else None
         case _:
             return None
-
-
-def _best(items: tuple[Node, ...], key: str, keys: AbstractSet[str]) -> Node | None:
-    """The one member that shares most with a key; None where none does or several do alike."""
-    shared = [_shared(item, key, keys) for item in items]
-    most = max(shared, default=0)
-    return items[shared.index(most)] if most and shared.count(most) == 1 else None
-
-
-def _shared(item: Node, key: str, keys: AbstractSet[str]) -> int:
-    """How much of a key a list's member spells out, in characters."""
-    return sum(len(text) for text in _texts(item, keys) if f" {text} " in f" {key} ")
-
-
-def _texts(item: Node, keys: AbstractSet[str]) -> Iterator[str]:
-    match item:
-        case Scalar(text=text):
-            yield text
-        case Mapping(entries):
-            for entry in entries:
-                if entry.key.text in keys and isinstance(entry.value, Scalar):
-                    yield entry.value.text
-        case Sequence():
-            pass

@@ -16,7 +16,7 @@ _WORDS: Final = (
     r"|api[-_]?key|access[-_]?key|auth[-_]?key|credential|private"
 )
 SECRET_NAME: Final = re.compile(_WORDS, re.IGNORECASE)
-"""Names that announce a secret. `valueFrom` references and ARNs are not values and are told apart by their callers."""
+"""Names that announce a secret. What says where a secret is kept, `valueFrom` or an ARN, is none."""
 
 REFERENCES: Final = frozenset({"secrets", "secretOptions", "repositoryCredentials", "valueFrom"})
 """Members whose values say where a secret is kept, not what it is."""
@@ -60,7 +60,8 @@ def redact(value: Any, *, name: str = "") -> Any:
     """The value as it may be shown: texts under a telling name, and telling texts under any name, are masked."""
     match value:
         case str():
-            return mask(value) if value and SECRET_NAME.search(name) else _redact_text(value)
+            announced = value and SECRET_NAME.search(name) and not value.startswith("arn:")
+            return mask(value) if announced else _redact_text(value)
         case dict():
             told = str(value.get("name") or value.get("key") or "")
             return {

@@ -46,8 +46,8 @@ def _explain(problem: Any, root: Mapping) -> Diagnostic:
         return _key(kind, path[:-1], context, root)
     if kind == "missing":
         return _missing(path, root)
-    name, node, at = show(path), find(root, path), _place(root, path)
-    found = scalars.kind(node, name=name_of(path)) if node is not None else "absent"
+    name, node, at = show(path), find(root, path) or root, _place(root, path)
+    found = scalars.kind(node, name=name_of(path))
     if kind == "extra_forbidden":
         hint = did_you_mean(str(path[-1]), _members(path[:-1]))
         return Diagnostic(Code.UNKNOWN_FIELD, f"{name} is not a known field", _place(root, path, key=True), hint=hint)
@@ -80,7 +80,7 @@ def _key(kind: str, path: Path, context: Any, root: Mapping) -> Diagnostic:
     at = _place(root, path, key=True)
     if kind == "string_pattern_mismatch":
         return Diagnostic(Code.BAD_VALUE, message, at, hint=_pattern_hint(context))
-    return Diagnostic(Code.OUT_OF_RANGE, f"{message}: {_limit(kind, context) or 'it is no text'}", at)
+    return Diagnostic(Code.OUT_OF_RANGE, f"{message}: {_limit(kind, context) or kind}", at)
 
 
 def _place(root: Mapping, path: Path, *, key: bool = False) -> Span:
@@ -119,19 +119,15 @@ def _pattern_hint(context: Any) -> str:
     return f"it is {PATTERNS.get(str(context.get('pattern')), 'another form')}"
 
 
-def _choice_hint(node: Node | None, context: Any) -> str:
+def _choice_hint(node: Node, context: Any) -> str:
     """The words of a closed set, as pydantic lists them: `1, 2, 4 or 8`, `'minimal' or 'recommended'`."""
     expected = str(context.get("expected", "")).replace("'", "")
     known = [word.strip() for word in expected.replace(" or ", ", ").split(",")]
     text = node.text if isinstance(node, Scalar) else ""
-    if text in known:
-        return "remove the quotes"
     return did_you_mean(text, known) or f"one of: {', '.join(known)}"
 
 
-def _type_hint(node: Node | None, kind: str) -> str | None:
-    if node is None:
-        return None
+def _type_hint(node: Node, kind: str) -> str | None:
     if kind == "string_type" and scalars.is_null(node):
         return 'write "" for an empty text'
     if kind == "bool_type":

@@ -3,24 +3,17 @@
 Neighbours: `parse` makes them; `render`, `diff` and the reports read them.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from controller.core.diagnostics import Diagnostic, Span
-from controller.core.fields import SHAPES
-from controller.core.fields.kinds import Keyed
-from controller.core.nodes import Mapping, locate
+from controller.core.nodes import Mapping
+from controller.core.origins import Origins
 from controller.core.path import Path
 from controller.core.spec import DL1Service
 
 Files: TypeAlias = dict[str, bytes]
 """Spec files of one source revision: path relative to the source → content."""
-
-
-_KEYS: Final = frozenset(
-    name for rows in SHAPES.values() for row in rows.values() if isinstance(row, Keyed) for name in row.by
-)
-"""Members by which the members of ECS's lists are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +48,11 @@ class Workload:
     """The document with positions."""
     index: int = 0
     """Which document of its file it is, from 0."""
+    _origins: Origins = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        requests = {"taskDefinition": self.task_definition, "service": self.service}
+        object.__setattr__(self, "_origins", Origins(self.tree, requests))  # derived once, it remembers what it finds
 
     @property
     def file(self) -> str:
@@ -74,7 +72,7 @@ class Workload:
     def origin(self, path: Path) -> Span:
         """Where a value of the spec stands; `path` starts at the document's root. The nearest parent if it is
         implied."""
-        return locate(self.tree, path, keys=_KEYS)
+        return self._origins.place(path)
 
 
 @dataclass(frozen=True, slots=True)
