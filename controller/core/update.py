@@ -49,7 +49,8 @@ def _member(name: str, wanted: Wire, live: Wire) -> Any:
 
 
 def _spelled(shape: str, wanted: Wire, live: Wire, *, request: Wire, whole: bool = False) -> dict[str, Any]:
-    """The structure with every default that live differs from; where `whole`, with every default that live names."""
+    """The structure with every default that live differs from and every value that is left to others; where `whole`,
+    with every default that live names."""
     told: dict[str, Any] = {}
     for name, row in SHAPES[shape].items():
         value, there = wanted.get(name), live.get(name)
@@ -59,7 +60,7 @@ def _spelled(shape: str, wanted: Wire, live: Wire, *, request: Wire, whole: bool
             told[name] = _kept(row, value, there)
         elif there is not None:
             default = _default(row, wanted, there, request=request)
-            if default is not None and (whole or default != there):
+            if default is not None and (whole or default != there or row.default == UNMANAGED):
                 told[name] = default
     return told
 

@@ -5,7 +5,17 @@ from botocore.loaders import Loader
 
 from controller.core.fields import SHAPES
 from controller.core.fields.kinds import Keyed, Ordered, Struct
-from controller.core.fields.service import OUTPUT_ONLY, SERVICE_MEMBERS, TASK_DEFINITION_OUTPUT_ONLY, Sent
+from controller.core.fields.service import (
+    DEPLOYMENT_OUTPUT_ONLY,
+    NO_STATE,
+    OUTPUT_ONLY,
+    SERVICE_MEMBERS,
+    TASK_DEFINITION_OUTPUT_ONLY,
+    WRITE_ONLY,
+    Answered,
+    Effect,
+    Sent,
+)
 
 MODEL = Loader().load_service_model("ecs", "service-2")
 REQUESTS = ("RegisterTaskDefinitionRequest", "CreateServiceRequest")
@@ -69,8 +79,37 @@ def test_what_updateservice_takes_is_what_botocore_says_it_takes() -> None:
     taken = set(MODEL["shapes"]["UpdateServiceRequest"]["members"])
     ours = {name for name, member in SERVICE_MEMBERS.items() if member.sent in (Sent.UPDATE, Sent.FORCED)}
     assert ours <= taken
+    identity = {name for name, member in SERVICE_MEMBERS.items() if member.sent is Sent.IDENTITY}
     # `deploymentController` is taken by ECS, but only between controllers that we refuse to manage.
-    assert taken - ours == {"cluster", "service", "taskDefinition", "forceNewDeployment", "deploymentController"}
+    assert taken - ours - identity - NO_STATE == {"deploymentController"}
+    assert taken >= NO_STATE
+
+
+def test_the_effect_of_a_change_is_what_botocore_says_of_each_member() -> None:
+    """`triggers a new service deployment` or not, member by member, as AWS's own text has it."""
+    texts = MODEL["shapes"]["UpdateServiceRequest"]["members"]
+    deploys = {Effect.NEW_DEPLOYMENT, Effect.NEW_REVISION}
+    for name, member in SERVICE_MEMBERS.items():
+        text = texts.get(name, {}).get("documentation", "")
+        if "doesn't trigger a new service deployment" in text:
+            # Providers do not by themselves, but ECS takes them only with a forced deployment
+            assert member.effect not in deploys, name
+        elif "triggers a new service deployment" in text:
+            assert member.effect in deploys, name
+        elif name in texts:
+            assert name in {"cluster", "deploymentController", "gatewayConnectors", "monitoring"}, name
+
+
+def test_where_a_deployment_tells_what_the_service_does_not() -> None:
+    """A member that ECS adds to its deployments is classified, or this fails."""
+    ours = {name for name, member in SERVICE_MEMBERS.items() if member.answered is Answered.DEPLOYMENT}
+    assert set(MODEL["shapes"]["Deployment"]["members"]) - DEPLOYMENT_OUTPUT_ONLY == ours
+    service = set(MODEL["shapes"]["Service"]["members"])
+    assert ours & service == set()
+    nowhere = {name for name, member in SERVICE_MEMBERS.items() if member.answered is Answered.NOWHERE}
+    assert nowhere & service == set()
+    revision = set(MODEL["shapes"]["ServiceRevision"]["members"])
+    assert set(WRITE_ONLY) <= revision, "what no service tells, its revision does"
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,19 @@ OUTPUT_ONLY: Final = frozenset(
 )
 """Members of the Service answer that describe what happens, not what was asked for."""
 
+DEPLOYMENT_OUTPUT_ONLY: Final = frozenset(
+    {
+        *("id", "status", "taskDefinition", "desiredCount", "pendingCount", "runningCount", "failedTasks"),
+        *("createdAt", "updatedAt", "rolloutState", "rolloutStateReason", "serviceConnectResources"),
+        *("capacityProviderStrategy", "launchType", "platformVersion", "platformFamily", "networkConfiguration"),
+        *("fargateEphemeralStorage",),
+    }
+)
+"""Members of a deployment that describe what happens, or that the Service answer tells as they were asked for."""
+
+NO_STATE: Final = frozenset({"service", "forceNewDeployment"})
+"""Members of UpdateService that say which service is meant and what is to happen, and are kept nowhere."""
+
 TASK_DEFINITION_OUTPUT_ONLY: Final = frozenset(
     {
         *("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt"),
