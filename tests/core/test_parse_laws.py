@@ -3,14 +3,17 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args, get_origin
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from controller.core.diagnostics import LINE_BREAK, Code, Diagnostic, Span
 from controller.core.nodes import Mapping, Scalar, Sequence
 from controller.core.parse import parse
+from controller.core.spec import DL1Service
 from controller.core.yaml import read
 from controller.report.frame import frames
 from tests.core.marked import place
@@ -55,6 +58,29 @@ SOURCES = {"everything": EVERYTHING} | {
     for file in EXAMPLES
     for document in read("f", file.read_bytes()).documents
 }
+
+
+EXCLUDED = {("spec", "gaudi", "devices")}
+"""Members that cannot stand beside another one that is there."""
+
+
+def test_everything_has_every_member_of_ours():
+    """So that the laws below are about every member; who adds one adds it there."""
+
+    def members(model, path=()):
+        for name, field in model.model_fields.items():
+            here = (*path, field.alias or name)
+            yield here
+            inner = next((one for one in (field.annotation, *get_args(field.annotation)) if is_model(one)), None)
+            if inner is not None:
+                yield from members(inner, (*here, 0) if get_origin(field.annotation) is tuple else here)
+
+    def is_model(one) -> bool:
+        return isinstance(one, type) and issubclass(one, BaseModel)
+
+    (document,) = read("f.yaml", EVERYTHING.encode()).documents
+    written = {path for path, _, is_key in texts_of(document.root) if is_key}
+    assert set(members(DL1Service)) - EXCLUDED <= written
 
 
 @pytest.mark.parametrize("text", SOURCES.values(), ids=SOURCES.keys())
