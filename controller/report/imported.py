@@ -40,6 +40,9 @@ def _lines(found: Found, spec: Spec, proof: Proof) -> Iterator[tuple[str, str]]:
         whose = f" of container {one.container}" if one.container else ""
         what = "say where it is kept" if "secrets" in one.path else "move it to `secrets`, or fill it in"
         yield "todo", f"{at}  {one.name}{whose} looks like a secret and was not copied: {what}"
+    moved = any("secrets" in one.path for one, _ in proof.placeholders)
+    if moved and not found.register.get("executionRoleArn"):
+        yield "note", "`secrets` need an executionRoleArn that may read them, and the task definition has none"
     yield from _verdict(found, proof)
 
 

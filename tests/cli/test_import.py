@@ -93,6 +93,7 @@ def test_secrets_are_named_with_their_place_in_what_was_written(controller: Any,
     line = int(todo.split(":")[1])
     assert todo.startswith(f"todo   (stdout):{line}:")
     assert "HF_TOKEN: TODO" in done.out.splitlines()[line - 1]
+    assert "note   `secrets` need an executionRoleArn that may read them" in done.err
     assert "in sync; taking it over sets" in done.err
     assert "but for 1 placeholder to fill in" in done.err
     assert controller("import", "default/b", "-d", "specs").code == 0

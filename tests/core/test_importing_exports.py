@@ -38,6 +38,11 @@ def test_answers_of_the_aws_cli() -> None:
     assert proof.in_sync
 
 
+def test_what_a_query_of_the_aws_cli_has_picked_out() -> None:
+    assert exported(services=[SERVICE], definition=DEFINITION).found[0].name == "bert"
+    assert exported(service=SERVICE, definition=DEFINITION).found[0].name == "bert"
+
+
 def test_a_request_as_ecspresso_keeps_it_with_templates_as_text() -> None:
     container = {**CONTAINER, "image": "example.com/bert:{{ must_env `TAG` }}", "cpu": None}
     one = exported(
@@ -133,7 +138,7 @@ def test_a_template_of_cloudformation_as_far_as_it_is_plain() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[1]", "an ECS request is a mapping, not a list"),
+        (b"[1]", "an ECS request is a mapping, not the number 1"),
         (b"name: api\ntype: Load Balanced Web Service\n", "this is a Copilot manifest, which cannot be imported"),
         (b"services: {web: {image: x}}\n", "this is a docker compose file, which cannot be imported"),
         (

@@ -94,6 +94,10 @@ def exports(files: Mapping[str, bytes], address: Address) -> Exports:
 def _requests(
     root: Node, templates: list[Resource], diagnostics: list[Diagnostic], *, readable: bool
 ) -> Iterator[_Request]:
+    if isinstance(root, nodes.Sequence):
+        for item in root.items:
+            yield from _requests(item, templates, diagnostics, readable=readable)
+        return
     if not isinstance(root, nodes.Mapping):
         message = f"an ECS request is a mapping, not {scalars.kind(root)}"
         diagnostics.append(Diagnostic(Code.WRONG_TYPE, message, root.span))
