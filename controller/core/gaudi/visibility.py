@@ -19,7 +19,9 @@ from controller.core.path import Item, Path
 from controller.core.quoting import quote
 
 _SHELL: Final = re.compile(r"(/bin/|/usr/bin/)?(ba|da)?sh")
-_SMOKE: Final = re.compile(r"(/usr/bin/)?hl-smi(\s[^;&]*)?")
+_ASKS: Final = r"(/usr/bin/)?hl-smi(\s[^;&()]*)?"
+_SMOKE: Final = re.compile(rf'{_ASKS}|test "\$\({_ASKS}\)" -eq \d')
+"""`hl-smi`, with or without a pipe, and a comparison of what it prints."""
 _DISCOVER: Final = "see `hl-smi -Q index,module_id -f csv`"
 
 
