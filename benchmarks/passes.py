@@ -25,6 +25,7 @@ from botocore.credentials import Credentials
 
 from benchmarks.fleet import OWNER, desired, name_of
 from controller.app.compose import SystemClock
+from controller.app.known import KnownReports
 from controller.app.survey import Survey, Terms, survey
 from controller.aws.client import Connection, connect
 from controller.aws.ecs import EcsReader
@@ -106,13 +107,13 @@ async def raw(url: str, count: int) -> AsyncIterator[Pass]:
 @asynccontextmanager
 async def ours(url: str, count: int) -> AsyncIterator[Pass]:
     """A whole in-sync pass of the controller: observe, normalise, compare, plan, status."""
-    wanted, clock = desired(count), SystemClock()
+    wanted, clock, known = desired(count), SystemClock(), KnownReports()
     held: list[Survey] = []  # as the daemon holds its reports
     async with connect(Connection(region=REGION, endpoint_url=url, access_key="x", secret_key="x")) as api:
         ecs = EcsReader(api)
 
         async def look() -> int:
-            seen = await survey(wanted, ecs, clock, terms=Terms(OWNER))
+            seen = await survey(wanted, ecs, clock, terms=Terms(OWNER), known=known)
             assert not seen.failed, seen.failed
             drifted = [key for key, one in seen.reports.items() if one.plan.drift is not Drift.IN_SYNC]
             assert not drifted, drifted[:3]

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from controller.app.known import Basis, KnownReports, fingerprint, is_plain, stands_by_itself
 from controller.aws.client import with_events
 from controller.aws.ecs import together
 from controller.core.desired import Desired
@@ -82,15 +83,16 @@ async def survey(
     *,
     terms: Terms,
     only: Collection[Key] | None = None,
+    known: KnownReports | None = None,
 ) -> Survey:
     """Observe every cluster that the specs or the terms name, and plan every workload.
 
     With `only` these keys are looked at and nothing is listed: for what rolls out or drains. Then a service without a
     spec has a report only once its deletion is under way, because what else becomes of it depends on all others.
+    Reports that are `known` and still stand are not made again; those that will stand are remembered there.
     """
-    look = _Look(
-        desired, ecs, terms, Guards(now=clock.now(), owner=terms.owner, force=terms.force, callers=terms.callers)
-    )
+    guards = Guards(now=clock.now(), owner=terms.owner, force=terms.force, callers=terms.callers)
+    look = _Look(desired, ecs, terms, guards, known if known is not None else KnownReports())
     with with_events(EVENTS):
         return await look.survey(only)
 
@@ -98,6 +100,11 @@ async def survey(
 def cluster_name(cluster: str) -> str:
     """The name of a cluster that is given by name or ARN."""
     return cluster.rpartition("/")[2]
+
+
+def _order(key: Key) -> tuple[str, str, str]:
+    """The order of keys, for sorting many: comparing two of them costs ten times as much."""
+    return (key.cluster, key.name, key.target or "")
 
 
 @dataclass(slots=True)
@@ -108,28 +115,33 @@ class _Look:
     ecs: ReadEcs
     terms: Terms
     guards: Guards
+    known: KnownReports
     failed: dict[str, ControllerError] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     observations: dict[Key, Observation] = field(default_factory=dict)
     """Of workloads, completed where something differs."""
     reports: dict[Key, WorkloadReport] = field(default_factory=dict)
+    stale: set[Key] = field(default_factory=set)
 
     async def survey(self, only: Collection[Key] | None) -> Survey:
         names = self._names(only)
         await together(self._observe(cluster, names[cluster], listing=only is None) for cluster in sorted(names))
-        wanted = sorted(key for key in self.desired.rendered if only is None or key in only)
-        await self._in_lanes(wanted, self._look_at)
+        wanted = (key for key in self.desired.rendered if only is None or key in only)
+        await self._in_lanes(sorted(wanted, key=_order), self._look_at)
         await self._look_again_at_dependents()
         orphans, owned = self._orphans(), self._owned()
         if only is None:
-            self.reports |= self._invalid()
+            invalid = self._invalid()
+            for key in invalid:
+                self._note_age(key)
+            self.reports |= invalid
             self.reports |= self._plans_of(orphans, owned)
+            self.known.keep_only(self.desired.rendered.keys())
         else:
             self.reports |= self._plans_of({key: live for key, live in orphans.items() if live.draining}, owned)
-        seen = (key for key, report in self.reports.items() if report.error is None)
-        stale = {key for key in seen if self.terms.stale(key, self._observation(key))}
         gone = {key for key in only or () if key.cluster in self.snapshots and self._is_gone(key)}
-        return Survey(dict(sorted(self.reports.items())), owned, self.failed, frozenset(stale), frozenset(gone))
+        reports = {key: self.reports[key] for key in sorted(self.reports, key=_order)}
+        return Survey(reports, owned, self.failed, frozenset(self.stale), frozenset(gone))
 
     def _names(self, only: Collection[Key] | None) -> Mapping[str, set[str]]:
         """Cluster → names to ask for."""
@@ -179,14 +191,49 @@ class _Look:
             return
         try:
             seen = self.snapshots[key.cluster].observation(key.name)
-            self.observations[key] = await complete(self.ecs, self.desired.rendered[key], seen)
-            self.reports[key] = self._planned(key, self.guards)
+            self.reports[key] = self._standing(key, seen) or await self._made(key, seen)
+            self._note_age(key)
         except ControllerError as error:
             self.reports[key] = self._unknown(key, error)
         except Exception as error:  # noqa: BLE001 - the boundary: one poisoned workload must not hide the others
             bug = ControllerError(f"a bug: looking at {key} ended with {type(error).__name__}: {error}")
             bug.__cause__ = error
             self.reports[key] = self._unknown(key, bug)
+
+    def _standing(self, key: Key, seen: Observation) -> WorkloadReport | None:
+        """The report of the last look, where it still stands."""
+        basis = self._basis(key, seen) if key in self.known else None
+        report = self.known.get(key, basis) if basis is not None else None
+        if report is not None:
+            self.observations[key] = seen
+        return report
+
+    async def _made(self, key: Key, seen: Observation) -> WorkloadReport:
+        """A new report."""
+        self.observations[key] = seen = await complete(self.ecs, self.desired.rendered[key], seen)
+        report = self._planned(key, self.guards)
+        if stands_by_itself(report) and (basis := self._basis(key, seen)) is not None:
+            self.known.put(key, basis, report)
+        else:
+            self.known.forget(key)
+        return report
+
+    def _basis(self, key: Key, seen: Observation) -> Basis | None:
+        """What a report follows from, where nothing but the service and its revision was observed."""
+        if seen.service is None or seen.revision is None or not is_plain(seen):
+            return None
+        return Basis(
+            rendered=self.desired.rendered[key],
+            service=fingerprint(seen.service),
+            revision=seen.revision,
+            owner=self.terms.owner,
+            force=self.terms.force,
+            last_good=key in self.desired.last_good,
+        )
+
+    def _note_age(self, key: Key) -> None:
+        if self.terms.stale(key, self._observation(key)):
+            self.stale.add(key)
 
     def _unknown(self, key: Key, error: ControllerError) -> WorkloadReport:
         nothing = Health(HealthState.UNKNOWN, "not observed")
@@ -240,14 +287,16 @@ class _Look:
         wanted = {*self.desired.rendered, *self.desired.invalid}
         orphans: dict[Key, LiveService] = {}
         for cluster, found in self.snapshots.items():
+            names = {key.name for key in wanted if (key.cluster, key.target) == (cluster, self.terms.target)}
+            others = (live for live in found.existing() if live.name not in names)
             orphans |= orphans_of(
-                found.existing(), cluster=cluster, target=self.terms.target, owner=self.terms.owner, wanted=wanted
+                others, cluster=cluster, target=self.terms.target, owner=self.terms.owner, wanted=wanted
             )
         return orphans
 
     def _owned(self) -> int:
         existing = (live for one in self.snapshots.values() for live in one.existing())
-        return sum(live.ownership.owner == self.terms.owner for live in existing)
+        return sum(live.owner == self.terms.owner for live in existing)
 
     def _plans_of(self, orphans: Mapping[Key, LiveService], owned: int) -> dict[Key, WorkloadReport]:
         plans = plan_orphans(
@@ -258,6 +307,8 @@ class _Look:
             limits=self.terms.limits,
             so_far=self.terms.so_far,
         )
+        for planned in plans:
+            self._note_age(planned.key)
         return {planned.key: orphan_report(planned, orphans[planned.key]) for planned in plans}
 
     def _observation(self, key: Key) -> Observation:

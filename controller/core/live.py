@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from controller.core.ownership import Ownership
+from controller.core.ownership import OWNER, Ownership
 
 ROLLED_BACK: Final = frozenset({"ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
 ROLLING_BACK: Final = frozenset({"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
@@ -71,6 +71,11 @@ class LiveService:
     def tags(self) -> dict[str, str]:
         """Tags by key."""
         return {tag["key"]: tag.get("value", "") for tag in self.wire.get("tags", ())}
+
+    @property
+    def owner(self) -> str | None:
+        """Who manages it; for counting a whole cluster, where the rest of `ownership` is not asked for."""
+        return next((tag.get("value", "") for tag in self.wire.get("tags", ()) if tag["key"] == OWNER), None)
 
     @property
     def ownership(self) -> Ownership:

@@ -110,7 +110,7 @@ class Rendered:
     @property
     def count(self) -> int | None:
         """The number of tasks that is kept in line; None where it is not managed."""
-        count = self.service.get("desiredCount")
+        count = None if "desiredCount" in self.unmanaged else self.create.get("desiredCount")
         return None if count is None else int(count)
 
     @property
