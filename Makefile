@@ -39,10 +39,12 @@ lint: $(STAMP) check-generated ## Formatter, linter, type checker, layer contrac
 generate: $(STAMP) ## Write the generated files (ECS model, crds/) anew
 	$(BIN)/python -m controller.aws.model
 	$(BIN)/controller schema --write crds
+	$(BIN)/python -m controller.core.fields.page > docs/fields.md
 
 check-generated: $(STAMP)
 	$(BIN)/python -m controller.aws.model --check
 	$(BIN)/controller schema --check crds
+	$(BIN)/python -m controller.core.fields.page | diff -u docs/fields.md -
 
 lock: $(STAMP) ## Resolve the dependencies anew into the hashed lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras \

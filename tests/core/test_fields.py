@@ -1,10 +1,13 @@
 """The field table knows every member that a spec may write, and says of each what the rest of the house relies on."""
 
+from pathlib import Path
+
 import pytest
 from botocore.loaders import Loader
 
 from controller.core.fields import SHAPES
 from controller.core.fields.kinds import Keyed, Ordered, Struct
+from controller.core.fields.page import page
 from controller.core.fields.service import (
     DEPLOYMENT_OUTPUT_ONLY,
     NO_STATE,
@@ -124,3 +127,8 @@ def test_every_member_of_an_answer_is_asked_for_or_output_only(
 ) -> None:
     members = set(MODEL["shapes"][answer]["members"])
     assert members - set(MODEL["shapes"][request_shape]["members"]) == output_only
+
+
+def test_the_page_about_the_fields_is_current() -> None:
+    found = (Path(__file__).parents[2] / "docs" / "fields.md").read_text(encoding="utf-8")
+    assert found == page(), "run: make generate"
