@@ -1,12 +1,12 @@
 """Concrete things for the ports: clock, recorder, source, gateways."""
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 
@@ -14,7 +14,7 @@ from controller.app import places
 from controller.app.recording import Journal
 from controller.aws.api import Api
 from controller.aws.client import Connection, connect
-from controller.aws.ecs import EcsGateway, EcsReader
+from controller.aws.ecs import EcsGateway, EcsReader, together
 from controller.aws.journal import DynamoJournal, S3Journal
 from controller.aws.limits import Limits
 from controller.aws.objects import S3Objects
@@ -23,6 +23,7 @@ from controller.aws.scaling import Scaling
 from controller.aws.sessions import Session, open_session
 from controller.aws.targets import Target
 from controller.errors import ControllerError
+from controller.reasons import Reason
 from controller.reconcile.ports import Clock
 from controller.report.journal import MemoryJournal, SqliteJournal
 from controller.settings import Settings
@@ -128,19 +129,87 @@ class Place:
     """None: that of the controller's own credentials."""
     settings: Settings
     """As they hold there."""
+    home: Settings
+    """As they hold for the controller itself: its source and its leases are where it is, not where it works."""
 
     @property
     def name(self) -> str | None:
         """As specs name it."""
         return self.target.name if self.target is not None else None
 
+    async def account(self, session: Session) -> str:
+        """Whose account it is. Where that is configured STS is not asked: nothing is ever written in another
+        (`Session.verify`), and a role that cannot be assumed today stops no other place.
+
+        Raises:
+            ControllerError: STS did not say.
+        """
+        expected = self.target.expected_account if self.target is not None else None
+        return expected if expected is not None else (await session.identity()).account
+
+
+Opened: TypeAlias = tuple[Place, Session | ControllerError]
+"""A place and its session, or why there is none."""
+
 
 def places_of(settings: Settings) -> tuple[Place, ...]:
     """All accounts and regions that the settings name, the controller's own first."""
-    own = Place(None, settings)
+    own = Place(None, settings, settings)
     update = ({"clusters": target.clusters, "region": target.region} for target in settings.targets)
     others = zip(settings.targets, update, strict=True)
-    return (own, *(Place(target, settings.model_copy(update=different)) for target, different in others))
+    return (own, *(Place(target, settings.model_copy(update=different), settings) for target, different in others))
+
+
+@asynccontextmanager
+async def sessions_of(settings: Settings) -> AsyncIterator[Sequence[Opened]]:
+    """Every place with its session: credentials and a region. Calls nothing, but STS where there are several places.
+
+    Raises:
+        ControllerError: two places are one account and region.
+    """
+    async with AsyncExitStack() as stack:
+        opened: list[Opened] = []
+        for place in places_of(settings):
+            try:
+                opened.append((place, await stack.enter_async_context(session(place))))
+            except ControllerError as error:
+                opened.append((place, error))
+        yield await _distinct(opened) if len(opened) > 1 else opened
+
+
+async def _distinct(opened: Sequence[Opened]) -> Sequence[Opened]:
+    """The places, if each is an account and region of its own. One of which nobody can tell has no session: it might
+    be another one, and then each would take the other's services for orphans."""
+
+    async def whose(place: Place, session: Session | ControllerError) -> str | ControllerError:
+        if isinstance(session, ControllerError):
+            return session
+        try:
+            return await place.account(session)
+        except ControllerError as error:
+            return error
+
+    accounts = await together(whose(place, session) for place, session in opened)
+    known: dict[tuple[str, str], Place] = {}
+    found: list[Opened] = []
+    for (place, session), account in zip(opened, accounts, strict=True):
+        if isinstance(session, ControllerError) or isinstance(account, ControllerError):
+            found.append((place, account if isinstance(account, ControllerError) else session))
+            continue
+        other = known.setdefault((account, session.region), place)
+        if other is not place:
+            raise ControllerError(
+                f"{_said(other)} and {_said(place)} are one place: {session.region} of account {account}; each would "
+                "take the other's services for orphans",
+                reason=Reason.NOT_CONFIGURED,
+                advice="remove the target and `target` from its specs, or give one of the two another region",
+            )
+        found.append((place, session))
+    return found
+
+
+def _said(place: Place) -> str:
+    return f"target {place.name}" if place.name is not None else "the controller's own region"
 
 
 @asynccontextmanager
@@ -156,27 +225,36 @@ async def session(place: Place) -> AsyncIterator[Session]:
 
 
 @asynccontextmanager
-async def reader(place: Place, limits: Limits) -> AsyncIterator[EcsReader]:
-    """A gateway that cannot write. Without a connection it says so when it is asked."""
-    async with _connected_or_not(place, limits) as (api, scaling):
+async def reader(
+    place: Place, limits: Limits, *, session: Session | ControllerError | None = None
+) -> AsyncIterator[EcsReader]:
+    """A gateway that cannot write, through a session or one of its own. Without a connection it says so when it is
+    asked."""
+    async with _connected_or_not(place, session, limits) as (api, scaling):
         yield EcsReader(api, scaling)
 
 
 @asynccontextmanager
-async def gateway(place: Place, limits: Limits) -> AsyncIterator[EcsGateway]:
-    """A gateway that can. Without a connection it says so when it is asked."""
-    async with _connected_or_not(place, limits) as (api, scaling):
+async def gateway(
+    place: Place, limits: Limits, *, session: Session | ControllerError | None = None
+) -> AsyncIterator[EcsGateway]:
+    """A gateway that can. See `reader`."""
+    async with _connected_or_not(place, session, limits) as (api, scaling):
         yield EcsGateway(api, scaling)
 
 
 @asynccontextmanager
-async def _connected_or_not(place: Place, limits: Limits) -> AsyncIterator[tuple[Api, Scaling | None]]:
+async def _connected_or_not(
+    place: Place, known: Session | ControllerError | None, limits: Limits
+) -> AsyncIterator[tuple[Api, Scaling | None]]:
     async with AsyncExitStack() as stack:
         api: Api
         scaling: Scaling | None = None
         try:
-            opened = await stack.enter_async_context(session(place))
-            limiter = limits.of(place.name or "", opened.region or "")
+            if isinstance(known, ControllerError):
+                raise known
+            opened = known if known is not None else await stack.enter_async_context(session(place))
+            limiter = limits.of(place.name or "", opened.region)
             api = await stack.enter_async_context(opened.ecs(limiter, jitter=random.random))
             scaling = await stack.enter_async_context(scaling_of(opened))
         except ControllerError as error:

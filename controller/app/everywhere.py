@@ -41,31 +41,35 @@ async def look(settings: Settings, clock: Clock, *, order: Order) -> PassReport:
     """The dry run. It holds gateways that cannot write.
 
     Raises:
-        ControllerError: the source cannot be read.
+        ControllerError: the source cannot be read, or two places are one account and region.
     """
     source, limits = await _read(settings), Limits(settings.api_share)
 
-    async def there(place: compose.Place) -> PassReport:
-        async with compose.reader(place, limits) as ecs:
+    async def there(opened: compose.Opened) -> PassReport:
+        place, session = opened
+        async with compose.reader(place, limits, session=session) as ecs:
             return await once.look(source, ecs, clock, place.settings, order=replace(order, target=place.name))
 
-    return merged(await together(there(place) for place in compose.places_of(settings)))
+    async with compose.sessions_of(settings) as opened:
+        return merged(await together(there(one) for one in opened))
 
 
 async def apply(settings: Settings, clock: Clock, recorder: Recorder, *, order: Order) -> PassReport:
     """Look, act, and if asked wait for the rollouts.
 
     Raises:
-        ControllerError: the source cannot be read.
+        ControllerError: the source cannot be read, or two places are one account and region.
     """
     source, limits = await _read(settings), Limits(settings.api_share)
 
-    async def there(place: compose.Place) -> PassReport:
-        async with compose.gateway(place, limits) as ecs:
+    async def there(opened: compose.Opened) -> PassReport:
+        place, session = opened
+        async with compose.gateway(place, limits, session=session) as ecs:
             reconciler = Reconciler(ecs, clock, recorder, settings.owner)
             return await once.apply(source, reconciler, place.settings, order=replace(order, target=place.name))
 
-    return merged(await together(there(place) for place in compose.places_of(settings)))
+    async with compose.sessions_of(settings) as opened:
+        return merged(await together(there(one) for one in opened))
 
 
 async def _read(settings: Settings) -> Read:

@@ -20,6 +20,8 @@ from controller.report.metrics import CONTENT_TYPE
 from controller.report.status import Standing, events_document, status_document
 
 MOST_EVENTS: Final = 1000
+LAST_ANSWERS: Final = 1.0
+"""Seconds that requests are given when the daemon ends; aiohttp would wait a minute for a slow reader."""
 _REFUSED: Final = "this server does not answer to that name\n"
 
 
@@ -56,7 +58,8 @@ async def serving(window: Window, address: str) -> AsyncIterator[str]:
         ControllerError: nothing can listen there.
     """
     host, port = _address(address)
-    runner = web.AppRunner(_application(window, loopback=_is_loopback(host)), access_log=None)
+    application = _application(window, loopback=_is_loopback(host))
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=LAST_ANSWERS)
     await runner.setup()
     try:
         try:

@@ -23,7 +23,7 @@ from controller.aws.limits import Limits
 from controller.core.journal import Entry
 from controller.core.pass_report import WorkloadReport
 from controller.core.quoting import brief
-from controller.errors import ControllerError
+from controller.errors import ControllerError, Transient
 from controller.reconcile.ports import Clock
 from controller.report.metrics import Metrics, Reading
 from controller.report.status import Standing
@@ -69,6 +69,27 @@ class Process:
             recording = self._recording = Recording(self.log, journal, self.clock)
             if self.settings.http != "off":
                 self.url = await stack.enter_async_context(serving(self, self.settings.http))
+            try:
+                await self._live(recording)
+            except ExceptionGroup as failures:
+                raise _first(failures) from failures
+
+    async def _live(self, recording: Recording) -> None:
+        """Open the shards and let them work until `stop`. The heart beats from the beginning: STS may take a minute to
+        answer, and nobody is to be killed for waiting."""
+        async with asyncio.TaskGroup() as group:
+            background = [group.create_task(self._heartbeat.run()), group.create_task(recording.run())]
+            working = group.create_task(self._open_and_work(recording))
+            await self._stop.wait()
+            if not self.shards:  # nothing is written yet
+                working.cancel()
+            await asyncio.wait([working])
+            recording.info("controller stopped")
+            for one in background:
+                one.cancel()
+
+    async def _open_and_work(self, recording: Recording) -> None:
+        async with AsyncExitStack() as stack:
             self.shards = await self._open(stack, recording)
             recording.info(
                 "controller started",
@@ -77,36 +98,27 @@ class Process:
                 owner=self.settings.owner,
                 serving=self.url,
             )
-            try:
-                await self._work(recording)
-            except ExceptionGroup as failures:
-                raise _first(failures) from failures
-        self.log.info("controller stopped")
+            await self._work(recording)
 
     async def _open(self, stack: AsyncExitStack, recording: Recording) -> list[Shard]:
         limits = Limits(self.settings.api_share)
         shards: list[Shard] = []
-        for place in compose.places_of(self.settings):
-            opening = open_shard(
-                place,
-                limits=limits,
-                log=recording,
-                clock=self.clock,
-                metrics=self.metrics,
-                source_changed=asyncio.Event(),
-            )
-            try:
-                shards.append(await stack.enter_async_context(opening))
-            except ControllerError as error:
-                if place.target is not None or not self.settings.targets:
-                    raise
-                # Where everything has a target, the controller's own account needs no region and no permissions.
-                recording.warning("only targets are served", reason=error.reason, error=str(error))
+        for opened in await stack.enter_async_context(compose.sessions_of(self.settings)):
+            place, session = opened
+            if isinstance(session, ControllerError):
+                if place.target is not None or not self.settings.targets or isinstance(session, Transient):
+                    raise session
+                # Where everything has a target, the controller's own account needs no region and no credentials. A
+                # spec without a target is still told why nothing comes of it.
+                recording.warning("only targets are served", reason=session.reason, error=str(session))
+            shard = open_shard(opened, limits=limits, log=recording, clock=self.clock, metrics=self.metrics)
+            shards.append(await stack.enter_async_context(shard))
         return shards
 
     async def _work(self, recording: Recording) -> None:
+        """Let the shards work until `stop`, and what they are writing then be written."""
         async with asyncio.TaskGroup() as group:
-            background = [group.create_task(self._heartbeat.run()), group.create_task(recording.run())]
+            background = []
             if self.settings.queue is not None:
                 background.append(group.create_task(waking(self.settings, self.shards, recording)))
             working = [group.create_task(shard.run()) for shard in self.shards]
@@ -156,7 +168,8 @@ class Process:
     def standing(self) -> Standing:
         """See `Window`."""
         daemons = [shard.daemon for shard in self.shards]
-        first = daemons[0].following if daemons else None
+        # A standby has read nothing: what the others have read is the revision.
+        first = next((one.following for one in sorted(daemons, key=lambda one: one.following.found is None)), None)
         failed = {
             f"{shard.place.name}:{cluster}" if shard.place.name else cluster: str(error)
             for shard in self.shards

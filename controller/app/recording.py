@@ -80,12 +80,19 @@ class Recording:
         return [*written, *waiting][-most:] if most else []
 
     async def run(self) -> None:
-        """Write what waits, again and again, until cancelled; what still waits then is written last."""
+        """Write what waits, again and again, until cancelled; what still waits then is written last.
+
+        A write that is under way then is waited for: broken off it may have happened, and would happen twice.
+        """
+        writing: asyncio.Task[None] | None = None
         try:
             while True:
                 await asyncio.sleep(PAUSE)
-                await self._write()
+                writing = asyncio.create_task(self._write())
+                await asyncio.shield(writing)
         finally:
+            if writing is not None and not writing.done():
+                await writing
             await self._write()
 
     def _note(self, severity: str, event: str, facts: dict[str, Any]) -> None:

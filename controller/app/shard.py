@@ -67,7 +67,8 @@ class Shard:
     """One account and region, and the daemon that works there."""
 
     place: compose.Place
-    session: Session
+    session: Session | None
+    """None where there are no credentials or no region: then every look says so."""
     daemon: Daemon
     lease: Lease | None
     source_changed: asyncio.Event
@@ -88,18 +89,19 @@ class Shard:
         else:
             await self.lease.during(self.daemon.run)
 
-    async def watch(self) -> Watch:
-        """What it wants to be woken for.
+    async def watch(self) -> Watch | None:
+        """What it wants to be woken for; None where there is no connection.
 
         Raises:
             ControllerError: STS does not say whose account it is.
         """
-        settings = self.place.settings
-        found, location = await self.session.identity(), locate(settings.source)
+        if self.session is None:
+            return None
+        location = locate(self.place.settings.source)
         on_s3 = location if isinstance(location, S3Location) else None
         return Watch(
-            account=found.account,
-            region=self.session.region or "",
+            account=await self.place.account(self.session),
+            region=self.session.region,
             target=self.place.name,
             app=APP_ID,
             bucket=on_s3.bucket if on_s3 else None,
@@ -109,33 +111,39 @@ class Shard:
 
 @asynccontextmanager
 async def open_shard(
-    place: compose.Place, *, limits: Limits, log: Any, clock: Clock, metrics: Metrics, source_changed: asyncio.Event
+    opened: compose.Opened, *, limits: Limits, log: Any, clock: Clock, metrics: Metrics
 ) -> AsyncIterator[Shard]:
     """Everything that one account and region needs; nothing runs yet.
 
     Raises:
-        ControllerError: there is no region, no such profile, or no telling whose lease it would be.
+        ControllerError: the source or the store of the lease cannot be connected to, or there is no telling whose
+            lease it would be.
     """
-    settings = place.settings
+    place, session = opened
+    settings, source_changed = place.settings, asyncio.Event()
     async with AsyncExitStack() as stack:
-        source = await stack.enter_async_context(compose.open_source(settings, wake_up=source_changed))
-        session = await stack.enter_async_context(compose.session(place))
-        lease = await stack.enter_async_context(_lease(place, session, log, metrics))
-        limiter = limits.of(place.name or "", session.region or "")
-        check = lease.check if lease is not None else None
-        api = await stack.enter_async_context(session.ecs(limiter, jitter=random.random, check=check, meter=metrics))
-        scaling = await stack.enter_async_context(compose.scaling_of(session))
-        reconciler = Reconciler(EcsGateway(api, scaling), clock, log, settings.owner)
+        source = await stack.enter_async_context(compose.open_source(place.home, wake_up=source_changed))
+        lease: Lease | None = None
+        if isinstance(session, ControllerError):
+            ecs = EcsGateway(compose.Unconnected(session))
+        else:
+            lease = await stack.enter_async_context(_lease(place, session, log, metrics))
+            limiter = limits.of(place.name or "", session.region)
+            check = lease.check if lease is not None else None
+            api = await stack.enter_async_context(
+                session.ecs(limiter, jitter=random.random, check=check, meter=metrics)
+            )
+            ecs = EcsGateway(api, await stack.enter_async_context(compose.scaling_of(session)))
         daemon = Daemon(
             source,
-            reconciler,
+            Reconciler(ecs, clock, log, settings.owner),
             settings,
             log,
             target=place.name,
             instruments=metrics,
             passes=metrics.passed,
         )
-        yield Shard(place, session, daemon, lease, source_changed)
+        yield Shard(place, session if isinstance(session, Session) else None, daemon, lease, source_changed)
 
 
 @asynccontextmanager
@@ -144,8 +152,7 @@ async def _lease(place: compose.Place, session: Session, log: Any, metrics: Metr
     if settings.lease is None:
         yield None
         return
-    found = await session.identity()
-    name = lease_name(settings.owner, found.account, session.region or "")
-    own = Connection(region=settings.lease.region, profile=settings.profile)
+    name = lease_name(settings.owner, await place.account(session), session.region)
+    own = Connection(region=place.home.region, profile=settings.profile)
     async with open_store(settings.lease, own, name) as store:
         yield Lease(store, candidate(settings.lease), random.random, watcher=LeaseLog(name, log, metrics))

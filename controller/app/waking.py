@@ -27,7 +27,7 @@ async def waking(settings: Settings, shards: Sequence[Shard], log: Any) -> None:
     """Listen until cancelled. What fails here costs latency only."""
     while True:
         try:
-            watches = [(shard, await shard.watch()) for shard in shards]
+            watches = [(shard, watch) for shard in shards if (watch := await shard.watch()) is not None]
             async with connect(_connection(settings), "sqs") as api:
                 bell = Bell(watches)
                 url = str(settings.queue)

@@ -388,6 +388,32 @@ async def test_a_cancelled_standby_leaves_the_lease_alone():
     assert {kind for kind, _ in standby.store.calls} == {"read"}
 
 
+async def test_it_is_given_back_also_where_the_last_renewal_was_broken_off_before_its_answer():
+    store = MemoryStore()
+    lease = lease_of(store)
+
+    async def work():
+        lease.store.script = ["lost"]
+        await asyncio.sleep(3)  # the renewal has happened, and its answer is still on its way
+
+    await lease.during(work)
+    assert store.stored.record.holder == NOBODY
+    assert [kind for kind, _ in lease.store.calls[-3:]] == ["write", "release", "release"]
+    assert lease.watcher.names[-1] == "released"
+
+
+async def test_what_another_has_taken_is_not_called_given_back():
+    store = MemoryStore()
+    lease = lease_of(store)
+
+    async def work():
+        store.stored = Stored(Record("b", "v", 15.0), "v")
+
+    await lease.during(work)
+    assert store.stored.record.holder == "b"
+    assert "released" not in lease.watcher.names
+
+
 async def test_a_release_that_fails_is_told_and_hurts_nobody():
     lease = lease_of(MemoryStore())
     await lease.acquire()

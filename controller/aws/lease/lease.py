@@ -180,11 +180,17 @@ class Lease:
             return
         try:
             async with asyncio.timeout(self.candidate.terms.patience):
-                await self.store.write(self.candidate.release())
+                outcome = await self.store.write(self.candidate.release())
+                if isinstance(outcome, Refused):
+                    # Was it by our own last renewal, broken off before its answer came?
+                    self.candidate.refused(outcome.standing, self.clock())
+                    if self.candidate.holds:
+                        outcome = await self.store.write(self.candidate.release())
         except (ControllerError, TimeoutError) as error:
             self.watcher.failed(_failure(error))
         else:
-            self.watcher.released()
+            if isinstance(outcome, Stored):
+                self.watcher.released()
 
     async def _try(self) -> None:
         """One look at the lease, and one write if it is free."""
