@@ -183,6 +183,13 @@ class UnknownScaling:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownUse:
+    """It may not be looked which revisions are in use, and why."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that is known of one key at one moment."""
 
@@ -196,7 +203,7 @@ class Observation:
     """The last service deployment, looked up only where the answer matters."""
     scaling: ScalableTarget | UnknownScaling | None = None
     """Who else moves the count, asked only where it is not the wanted one; None is nobody, as far as was asked."""
-    superfluous: tuple[int, ...] = ()
+    superfluous: tuple[int, ...] | UnknownUse = ()
     """Numbers of the family's revisions that may be retired (`reconcile.keepRevisions`), oldest first, looked up only
     when a revision has just been brought out."""
     previous: str | None = None

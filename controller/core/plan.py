@@ -23,7 +23,7 @@ from controller.core.applied import HISTORY, Applied, history_tag
 from controller.core.compare import Comparison, compare, revision_tags, same_content
 from controller.core.fields.service import SERVICE_MEMBERS, Sent
 from controller.core.guards import DRAINING_POLL, autoscaled, guarded, refusal, replacement, rolled_back
-from controller.core.live import LiveService, Observation, Revision
+from controller.core.live import LiveService, Observation, Revision, UnknownUse
 from controller.core.ownership import DIGEST, GENERATION, OWNER, REMEMBERED
 from controller.core.render import Rendered, client_token
 from controller.core.service_tags import bookkeeping_differences
@@ -126,7 +126,10 @@ def _converge(
         forced = any(SERVICE_MEMBERS[name].sent is Sent.FORCED for name in update)
         deployed = comparison.digest if revision.deploy else None
         steps.append(UpdateService(rendered.workload.key, update, deployed, force_new_deployment=forced))
-    steps += _last(rendered, observation, live, comparison, applied=back is None)
+    last = _last(rendered, observation, live, comparison, applied=back is None)
+    steps += last
+    if isinstance(observation.superfluous, UnknownUse) and last:
+        holds.append(Hold(Reason.ACCESS_DENIED, f"old revisions are not retired: {observation.superfluous.message}"))
     drift = Drift.DRIFTED if steps or comparison.changes else Drift.IN_SYNC
     full = _compared(rendered, comparison, Drift.BLOCKED if holds and not steps else drift, tuple(steps), tuple(holds))
     return replace(full, revisions=revision.known)
@@ -224,11 +227,12 @@ def _last(
             remove.append(name)
     if DIGEST in wrong:
         put[GENERATION] = str(live.ownership.generation + 1)
-    if not applied or HISTORY not in wrong or not observation.superfluous:
+    superfluous = observation.superfluous
+    if not applied or HISTORY not in wrong or not superfluous or isinstance(superfluous, UnknownUse):
         return (TagService(key, put, tuple(remove)),) if put or remove else ()
     history = {HISTORY: put.pop(HISTORY)}
     first = (TagService(key, put, tuple(remove)),) if put or remove else ()
-    retired = (DeregisterTaskDefinition(rendered.family, number) for number in observation.superfluous)
+    retired = (DeregisterTaskDefinition(rendered.family, number) for number in superfluous)
     return (*first, *retired, TagService(key, history))
 
 

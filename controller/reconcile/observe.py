@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 
 from controller.core.applied import HISTORY, Applied, revision_hash
 from controller.core.compare import compare, content, same_content
-from controller.core.live import LiveService, Observation, Revision, ScalableTarget, UnknownScaling
+from controller.core.live import LiveService, Observation, Revision, ScalableTarget, UnknownScaling, UnknownUse
 from controller.core.normalize import digest
 from controller.core.ownership import OWNER
 from controller.core.render import Rendered
-from controller.errors import ControllerError
+from controller.core.spec import Mode
+from controller.errors import ControllerError, Denied
 from controller.reconcile.ports import ReadEcs
 
 
@@ -120,8 +121,9 @@ async def _with_superfluous(
 ) -> Observation:
     """With the revisions that may be retired, when the spec wants that and a revision is being brought out: what the
     history does not begin with has not been seen to yet. What it begins with is what a rollback would go back to."""
-    service, keep = observation.service, rendered.workload.document.spec.reconcile.keep_revisions
-    if service is None or keep is None:
+    service, reconcile = observation.service, rendered.workload.document.spec.reconcile
+    keep, held = reconcile.keep_revisions, observation.rollout is not None and observation.rollout.failed
+    if service is None or keep is None or held or reconcile.mode is not Mode.ENFORCE:
         return observation
     before = next(iter(Applied.of(service.tags).revisions), None)
     if before == rendered.tags[HISTORY]:
@@ -133,9 +135,11 @@ async def _with_superfluous(
         for arn, one in known.items()
         if one.tags.get(OWNER) == rendered.tags[OWNER] and revision_hash(digest(content(one.wire).members)) != before
     }
-    unused = ours - await ecs.in_use(rendered.family) if ours else ours
-    numbers = sorted(int(arn.rpartition(":")[2]) for arn in unused)
-    return replace(observation, superfluous=tuple(numbers))
+    try:
+        unused = ours - await ecs.in_use(rendered.family) if ours else ours
+    except Denied as error:
+        return replace(observation, superfluous=UnknownUse(str(error)))
+    return replace(observation, superfluous=tuple(sorted(int(arn.rpartition(":")[2]) for arn in unused)))
 
 
 def _observation(

@@ -2,20 +2,28 @@
 that is in use, is somebody else's, or is what a rollback would go back to.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from controller.aws.api import AnswerError
+from controller.aws.ecs import EcsGateway
 from controller.core.plan import (
     DeregisterTaskDefinition,
     Drift,
     EnsureTaskDefinition,
+    Guards,
     Plan,
     TagService,
     TagTaskDefinition,
     UpdateService,
+    plan,
 )
 from controller.core.render import Rendered
+from controller.reasons import Reason
+from controller.reconcile.observe import complete, observe
+from controller.sandbox.inprocess import InProcess
 from tests.laws.conftest import Hands
 from tests.support import SPEC, rendered
 
@@ -209,3 +217,44 @@ async def test_a_tag_that_the_spec_declares_no_more_is_taken_away_and_others_sta
     await hands.converge(rendered())
     assert tags_of(hands) == {"theirs": "y"}
     assert (await hands.plan(rendered())).steps == ()
+
+
+# Where nobody may look ------------------------------------------------------------------------------------------------
+
+
+class Refusing:
+    """Says no to one operation."""
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+        self.refused = 0
+
+    async def before(self, operation: str, params: Any) -> None:
+        if operation == self.operation:
+            self.refused += 1
+            raise AnswerError(operation, code="AccessDeniedException", message="not authorized")
+
+    async def after(self, operation: str, params: Any, answer: dict[str, Any]) -> dict[str, Any]:
+        return answer
+
+
+async def test_without_the_permission_to_look_nothing_is_retired_and_everything_else_goes_on(hands: Hands) -> None:
+    await bring_out(hands, *(spec(number, keep=1) for number in (1, 2, 3)))
+    refusing = Refusing("ListClusters")
+    ecs = EcsGateway(InProcess(hands.simulator, hands.clock, interceptor=refusing))
+    wanted = spec(4, keep=1)
+    seen = await complete(ecs, wanted, await observe(ecs, "default", "bert"))
+    planned = plan(wanted, seen, Guards(now=datetime.fromtimestamp(hands.clock.now(), UTC), owner="controller"))
+    assert [type(step).__name__ for step in planned.steps] == ["EnsureTaskDefinition", "UpdateService", "TagService"]
+    (hold,) = planned.holds
+    assert hold.reason is Reason.ACCESS_DENIED
+    assert "old revisions are not retired" in hold.message
+    assert refusing.refused == 1
+
+
+async def test_what_is_only_reported_is_not_searched_for_old_revisions(hands: Hands) -> None:
+    await bring_out(hands, *(spec(number, keep=1) for number in (1, 2, 3)))
+    hands.recorder.calls.clear()
+    text = SPEC.replace("bert:1", "bert:4") + "  reconcile: {keepRevisions: 1, mode: notify}\n"
+    await hands.plan(rendered(text))
+    assert "ListClusters" not in [operation for operation, _ in hands.recorder.calls]

@@ -28,9 +28,13 @@ from controller.core.fields.task_definition import TASK_DEFINITION_SHAPES
 
 _HEAD: Final = """# Every field
 
-Generated from the field table (`controller/core/fields`); [drift.md](drift.md) says how it is used. A field that is left out of a spec is clean only
-while it equals what stands under "left out"; "left to others" means that any live value is clean. † says nothing while its neighbours switch it off
-(`rollback` beside `enable: false`).
+Generated from the field table (`controller/core/fields`); [drift.md](drift.md) says how it is used. A field that is
+left out of a spec is clean only while it equals what stands under "left out"; "left to others" means that any live
+value is clean. † says nothing while its neighbours switch it off (`rollback` beside `enable: false`).
+
+## A change of a service
+
+A change of a task definition is always a new revision, which rolls the tasks; its tags are put on without one.
 """
 
 
@@ -40,8 +44,6 @@ def page() -> str:
 
 
 def _members() -> Iterator[str]:
-    yield "## A change of a service\n"
-    yield "A change of a task definition is always a new revision, which rolls the tasks; its tags are put on without one.\n"
     yield "| member | a change | is sent by | is read from | taken away by |"
     yield "|---|---|---|---|---|"
     for name, member in SERVICE_MEMBERS.items():
@@ -57,7 +59,7 @@ def _cleared(name: str, member: ServiceMember) -> str:
         case ServiceMember(sent=Sent.TAGS):
             return "UntagResource, if it was ours"
         case ServiceMember(sent=Sent.NEVER):
-            return "–"
+            return "not at all"
         case ServiceMember() if isinstance(SHAPES["CreateServiceRequest"][name].default, Unmanaged):
             return "not at all: left to others from then on"
         case _:
