@@ -28,6 +28,8 @@ class Fleet:
         """Keep a report, with the times at which its conditions turned, and say what is new; whether the workload has
         become ready by it. `digest` names the content of the spec that it is about."""
         before = self.reports.get(report.key)
+        if before is not None and _is_kept(before, report) and self._digests.get(report.key) == digest:
+            return False
         old = before.conditions if before else {}
         new = transition(old, report.conditions, self.clock.now())
         self.reports[report.key] = replace(report, conditions=new)
@@ -80,3 +82,9 @@ class Fleet:
                     by=change.by,
                     origin=str(change.origin),
                 )
+
+
+def _is_kept(before: WorkloadReport, report: WorkloadReport) -> bool:
+    """Whether this very report is kept already: one that was not made again (`known`)."""
+    same = before.plan is report.plan and before.health is report.health and before.error is report.error
+    return same and not (report.error or report.done)

@@ -298,7 +298,7 @@ HAPPENINGS = (
 )
 
 
-FEW, MANY = range(12), range(12, 300)
+FEW, MANY = range(12), range(12, 100)
 
 
 @pytest.mark.looptime
