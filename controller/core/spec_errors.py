@@ -7,6 +7,7 @@ import itertools
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from controller.core import scalars
 from controller.core.diagnostics import MOST_FINDINGS, Code, Diagnostic, Span
@@ -139,15 +140,15 @@ def _type_hint(node: Node, kind: str) -> str | None:
 
 def _members(path: Path) -> list[str]:
     """Names that the model at a path knows."""
-    model: Any = DL1Service
+    fields = _fields(DL1Service)
     for part in path:
-        if not isinstance(part, str):
-            continue
-        field = next((one for name, one in model.model_fields.items() if (one.alias or name) == part), None)
-        model = _model_in(field.annotation) if field else None
-        if model is None:
-            return []
-    return [one.alias or name for name, one in model.model_fields.items()]
+        if isinstance(part, str):
+            fields = _fields(_model_in(fields[part].annotation))
+    return list(fields)
+
+
+def _fields(model: Any) -> dict[str, FieldInfo]:
+    return {one.alias or name: one for name, one in model.model_fields.items()}
 
 
 def _model_in(annotation: Any) -> Any:

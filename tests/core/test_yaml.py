@@ -88,6 +88,12 @@ BOUNDS = {
         Code.TOO_MANY_NODES,
         "f.yaml:2:3192",
     ),
+    "aliases of a text": (
+        b"- &a x\n- [%s]\n" % b",".join([b"*a"] * 99_997),
+        b"- &a x\n- [%s]\n" % b",".join([b"*a"] * 99_998),
+        Code.TOO_MANY_NODES,
+        None,
+    ),
     "a merge key at its full size": (
         b"a: &a {%s}\nb:\n%s" % (_keys(4999), b"- {<<: *a}\n" * 8 + b"- [%s]\n" % b",".join([b"x"] * 9988)),
         b"a: &a {%s}\nb:\n%s" % (_keys(4999), b"- {<<: *a}\n" * 8 + b"- [%s]\n" % b",".join([b"x"] * 9989)),
