@@ -3,7 +3,7 @@
 Read in pages and batches, whole or an error. Neighbours: `core.gaudi` (what is made of it), `app.check`.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final
 
 from controller.aws.api import Api, ApiError
@@ -17,10 +17,12 @@ BATCH: Final = 100
 
 
 class FleetReader:
-    """Reads container instances and tasks of one account and region."""
+    """Reads container instances and tasks of one account and region. `ec2` knows the names of AMIs, where it may be
+    asked."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, ec2: Api | None = None) -> None:
         self._api = api
+        self._ec2 = ec2
 
     async def instances(self, cluster: str, *, expression: str | None = None) -> tuple[Mapping[str, Any], ...]:
         """All container instances of a cluster, in every status; `expression` of the cluster query language narrows
@@ -50,6 +52,23 @@ class FleetReader:
         """
         answer = await self._call("DescribeClusters", {"clusters": [name]})
         return next(iter(answer.get("clusters", ())), None)
+
+    async def ami_names(self, ids: Iterable[str]) -> dict[str, str]:
+        """AMI id → name, of those that EC2 still knows. One that is gone is left out.
+
+        Raises:
+            ControllerError: EC2 did not say.
+        """
+        wanted = sorted(set(ids))
+        if not wanted or self._ec2 is None:
+            return {}
+        # By a filter and not by id: one unknown id would make an error of the whole answer.
+        params = {"Filters": [{"Name": "image-id", "Values": wanted}], "IncludeDeprecated": True}
+        try:
+            answer = await self._ec2.call("DescribeImages", params)
+        except ApiError as error:
+            raise classify(error, write=False) from error
+        return {one["ImageId"]: one["Name"] for one in answer.get("Images", ()) if one.get("Name")}
 
     async def _pages(self, operation: str, cluster: str, member: str, extra: Mapping[str, Any]) -> AsyncIterator[str]:
         params = {"cluster": cluster, "maxResults": BATCH, **extra}

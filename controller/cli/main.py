@@ -33,6 +33,7 @@ VERBS: Final = {
     "status": "Show how everything stands: source, last pass, every workload.",
     "get": "List workloads, or show one in full.",
     "events": "Show what has happened: transitions, steps, healed drift.",
+    "fleet": "Show DL1 instances, their eight cards, and who holds them.",
     "check": "Try credentials, permissions, clusters and DL1 capacity.",
     "schema": "Print the JSON Schema of a kind, or write crds/.",
     "sandbox": "Serve an embedded AWS on a loopback port.",

@@ -1,0 +1,56 @@
+"""The DL1 fleets of clusters: read whole, and put together. Reads only.
+
+What EC2 does not tell (no permission, AMIs that are gone) is left out and said; the cards need none of it.
+Neighbours: `aws.fleet` and `aws.ecs` (read), `core.gaudi.fleet` (understands), `report.fleet` (tells).
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+
+from controller.app import compose
+from controller.aws.api import Api
+from controller.aws.ecs import EcsReader, together
+from controller.aws.fleet import FleetReader
+from controller.aws.limits import Limits
+from controller.core.gaudi.fleet import Fleet, fleet_of
+from controller.errors import ControllerError, Denied
+
+
+async def fleet(reader: FleetReader, ecs: EcsReader, cluster: str) -> tuple[Fleet, str | None]:
+    """The fleet of a cluster, and why the names of its AMIs are not known.
+
+    Raises:
+        ControllerError: it could not be read whole.
+    """
+    instances, tasks = await together((reader.instances(cluster), reader.tasks(cluster)))
+    definitions = await ecs.revisions(str(task["taskDefinitionArn"]) for task in tasks)
+    wire = {arn: revision.wire for arn, revision in definitions.items()}
+    unnamed = fleet_of(instances, tasks, wire)
+    ids = (one.ami for one in unnamed.dl1 if one.ami is not None)
+    try:
+        names = await reader.ami_names(ids)
+    except Denied as error:
+        return unnamed, str(error)
+    return fleet_of(instances, tasks, wire, ami_names=names), None
+
+
+async def fleets(
+    place: compose.Place, clusters: Iterable[str], limits: Limits
+) -> Sequence[tuple[str, Fleet, str | None]]:
+    """The fleets of some clusters of one account and region, by name.
+
+    Raises:
+        ControllerError: one of them could not be read.
+    """
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(compose.session(place))
+        limiter = limits.of(place.name or "", session.region or "")
+        api: Api = await stack.enter_async_context(session.ecs(limiter, jitter=lambda: 0.0))
+        ec2 = await stack.enter_async_context(session.connect("ec2"))
+        reader, ecs = FleetReader(api, ec2), EcsReader(api)
+        found = []
+        for cluster in clusters:
+            if await reader.cluster(cluster) is None:
+                raise ControllerError(f"there is no cluster {cluster}", advice="check --cluster and the region")
+            found.append((cluster, *await fleet(reader, ecs, cluster)))
+    return found

@@ -1,0 +1,110 @@
+"""The DL1 instances of a cluster for people and for programs: eight cards each, who holds them, and what is amiss.
+
+Neighbours: `core.gaudi.fleet` (what is told), `text` (tables), `document` (JSON).
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from controller.core.gaudi.fleet import Fleet
+from controller.core.gaudi.instances import Instance
+from controller.core.gaudi.occupancy import Occupancy
+from controller.report.document import API_VERSION
+from controller.report.text import clean, table
+
+_FREE: Final = "·"
+_CONTESTED: Final = "!"
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+
+
+def fleet_document(clusters: Sequence[tuple[str, Fleet]]) -> dict[str, Any]:
+    """`kind: Fleet`."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Fleet",
+        "clusters": [
+            {
+                "cluster": cluster,
+                "instances": [_instance(fleet, one) for one in fleet.occupancies],
+                "otherInstances": len(fleet.instances) - len(fleet.dl1),
+                "usdPerHour": round(fleet.usd_per_hour, 2),
+                "usdPerHourUnused": round(fleet.usd_per_hour_unused, 2),
+                "findings": [{"about": about, "message": message} for about, message in fleet.remarks()],
+            }
+            for cluster, fleet in clusters
+        ],
+    }
+
+
+def fleet_text(clusters: Sequence[tuple[str, Fleet]]) -> str:
+    """A block for each cluster: its instances with a letter for each card's holder, the legend, and the findings."""
+    return "\n\n".join("\n".join(_cluster(name, fleet)) for name, fleet in clusters)
+
+
+def _instance(fleet: Fleet, one: Occupancy) -> dict[str, Any]:
+    driver = fleet.driver(one.instance)
+    return {
+        "instance": one.instance.short,
+        "zone": one.instance.zone,
+        "status": one.instance.status,
+        "agentConnected": one.instance.connected,
+        "agentVersion": one.instance.agent_version,
+        "synapseai": str(driver.version) if driver is not None else None,
+        "cards": [[{"task": task.short, "group": task.group} for task in holders] for holders in one.holders],
+        "free": sorted(one.free),
+        "stranded": sorted(one.stranded),
+        "cpuFree": one.instance.remaining.cpu,
+        "memoryFree": one.instance.remaining.memory,
+    }
+
+
+def _cluster(name: str, fleet: Fleet) -> list[str]:
+    others = len(fleet.instances) - len(fleet.dl1)
+    count = len(fleet.dl1)
+    head = f"cluster {clean(name)}: {count} DL1 instance{'' if count == 1 else 's'}"
+    head += f", {others} other{'' if others == 1 else 's'}" if others else ""
+    if not count:
+        return [f"{head}; no task with Gaudi cards can be placed"]
+    head += f"; ${fleet.usd_per_hour:.2f} an hour, ${fleet.usd_per_hour_unused:.2f} of it for cards without a task"
+    letters = _legend(fleet)
+    rows = [["INSTANCE", "ZONE", "STATE", "SYNAPSEAI", "CARDS 0-7", "CPU FREE", "MEMORY FREE"]]
+    rows.extend(
+        [
+            clean(one.instance.short),
+            clean(one.instance.zone or "-"),
+            _state(one.instance),
+            _driver(fleet, one.instance),
+            "".join(_letter(holders, letters) for holders in one.holders),
+            str(one.instance.remaining.cpu),
+            f"{one.instance.remaining.memory} MiB",
+        ]
+        for one in fleet.occupancies
+    )
+    lines = [head, "", *table(rows)]
+    if letters:
+        lines += ["", *(f"{letter}  {clean(group)}" for group, letter in letters.items())]
+    findings = [f"! {clean(about)}: {clean(message)}" for about, message in fleet.remarks()]
+    return [*lines, *(["", *findings] if findings else [])]
+
+
+def _legend(fleet: Fleet) -> dict[str, str]:
+    """A letter for each group of tasks that holds cards, in the order of the cards; the 27th and later share `#`."""
+    groups = (task.group for one in fleet.occupancies for holders in one.holders for task in holders)
+    return {
+        group: _LETTERS[number] if number < len(_LETTERS) else "#" for number, group in enumerate(dict.fromkeys(groups))
+    }
+
+
+def _letter(holders: Sequence[Any], letters: dict[str, str]) -> str:
+    if not holders:
+        return _FREE
+    return letters[holders[0].group] if len(holders) == 1 else _CONTESTED
+
+
+def _state(one: Instance) -> str:
+    return one.status if one.connected else f"{one.status}, agent away"
+
+
+def _driver(fleet: Fleet, one: Instance) -> str:
+    driver = fleet.driver(one)
+    return str(driver.version) if driver is not None else "-"
