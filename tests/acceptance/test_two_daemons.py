@@ -4,6 +4,7 @@ Asserted: never do two write, a take-over takes half a minute at most, nothing i
 everything is as the specs say. Real processes: `test_real_processes`.
 """
 
+import asyncio
 import itertools
 import json
 import random
@@ -102,3 +103,31 @@ async def test_a_holder_that_is_cut_off_has_stopped_before_the_other_begins(monk
         assert stopped <= cut + 15 + 1, "five seconds are for giving it back, in vain"
         await aws.until(lambda: in_line(aws, "1"), limit=60.0)
         assert stretches(aws) == [first.name, second.name]
+
+
+async def who_writes_after_a_stall(patch: pytest.MonkeyPatch) -> list[str]:
+    """The holder reads a service live and is about to heal it when it stalls, as a virtual machine that is suspended.
+    The standby takes over and heals it instead. Then the first one wakes up."""
+    async with world(patch, latency=0.1) as aws:
+        aws.source.files = fleet(*NAMES)
+        first = aws.start(lease=LEASE, resync=20.0)
+        await aws.until(lambda: in_line(aws, "1"))
+        await asyncio.sleep(130)
+        second = aws.start(lease=LEASE, resync=20.0)
+        aws.stalls = lambda call: call.who == first.name and call.params.get("services") == ["bert"]
+        aws.hand("UpdateService", service="bert", desiredCount=3)
+        await aws.until(lambda: first.name in aws.stalled, step=0.1)
+        aws.cut_off.add(first.name)
+        await aws.until(lambda: second.leading, limit=TAKEN_OVER)
+        await aws.until(lambda: in_line(aws, "1"))
+        aws.thawed.set()
+        aws.cut_off.clear()
+        await asyncio.wait([first.task], timeout=60)
+        assert "the lease is lost" in str(first.task.exception())
+        await asyncio.sleep(60)
+        assert [first.name, second.name] == stretches(aws)[:2]
+        return stretches(aws)
+
+
+async def test_a_holder_that_stalls_and_wakes_up_writes_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await who_writes_after_a_stall(monkeypatch) == ["p1", "p2"]

@@ -23,6 +23,7 @@ from controller.app.process import Process
 from controller.aws import client, sessions
 from controller.aws.lease.lease import Lease
 from controller.sandbox.clocks import LoopClock
+from controller.sandbox.protocol import Reply
 from controller.sandbox.sandbox import Sandbox
 from controller.sandbox.simulator import Options, Simulator
 from controller.sandbox.transport import Transport
@@ -123,6 +124,12 @@ class Aws:
     followed: list[Specs] = field(default_factory=list)
     """The source as each process sees it."""
     calls: list[Call] = field(default_factory=list)
+    stalls: Callable[[Call], bool] = lambda _call: False
+    """With the answer to this call its process stalls until `thawed`, as a machine that is suspended does."""
+    stalled: set[str] = field(default_factory=set)
+    thawed: asyncio.Event = field(default_factory=asyncio.Event)
+    throttled: list[str] = field(default_factory=list)
+    """Calls that ECS has refused because there were too many."""
     leases: dict[str, MemoryStore] = field(default_factory=dict)
     sts: Callable[[Any], Any] | None = None
     """Answers STS instead: see `Wire`."""
@@ -179,18 +186,13 @@ class Aws:
             await asyncio.sleep(step)
         return now() - began
 
+    async def thaw(self, name: str) -> None:
+        """Wait as long as a process is stalled."""
+        if name in self.stalled:
+            await self.thawed.wait()
+
     def answer_sts(self, request: Any) -> Any:
         return (self.sts or identity)(request)
-
-    async def before(self, operation: str, params: Mapping[str, Any]) -> None:
-        """On the way to ECS."""
-        await asyncio.sleep(self.latency)
-        alive()
-
-    async def after(self, operation: str, params: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-        """On the way back."""
-        await asyncio.sleep(self.latency)
-        return answer
 
 
 def now() -> float:
@@ -199,15 +201,54 @@ def now() -> float:
 
 @dataclass
 class _Way:
+    """To ECS and back."""
+
     aws: Aws
 
     async def before(self, operation: str, params: Mapping[str, Any]) -> None:
-        await self.aws.before(operation, params)
+        await asyncio.sleep(self.aws.latency)
+        alive()
         who = WHO.get()
         self.aws.calls.append(Call(now(), who.name if who else "?", operation, params))
 
     async def after(self, operation: str, params: Mapping[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-        return await self.aws.after(operation, params, answer)
+        await asyncio.sleep(self.aws.latency)
+        who = WHO.get()
+        if who is not None:
+            if self.aws.stalls(Call(now(), who.name, operation, params)):
+                self.aws.stalled.add(who.name)
+            await self.aws.thaw(who.name)
+        return answer
+
+
+class StallingLease(Lease):
+    """A lease whose keeper sleeps where its process sleeps, and wakes a moment after the others: whatever was about to
+    be written is tried first."""
+
+    aws: Aws
+
+    async def keep(self) -> None:
+        try:
+            await super().keep()
+        finally:
+            who = WHO.get()
+            if who is not None and who.name in self.aws.stalled:
+                await self.aws.thaw(who.name)
+                await asyncio.sleep(1.0)
+
+
+class _Told(Transport):
+    """Notes what is throttled."""
+
+    def __init__(self, aws: Aws) -> None:
+        super().__init__(aws.sandbox, LoopClock(), interceptor=_Way(aws))
+        self._aws = aws
+
+    async def _reply(self, request: Any) -> Reply:
+        found = await super()._reply(request)
+        if found.status == 400 and b"ThrottlingException" in found.body:
+            self._aws.throttled.append(str(request.headers.get("X-Amz-Target")))
+        return found
 
 
 def identity(_request: Any) -> Any:
@@ -225,7 +266,7 @@ async def world(patch: pytest.MonkeyPatch, *, latency: float = 0.0, **options: A
     random.seed(0)  # jitter
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         patch.setenv(name, "test")
-    transport, sts = Transport(aws.sandbox, LoopClock(), interceptor=_Way(aws)), Wire(aws.answer_sts)
+    transport, sts = _Told(aws), Wire(aws.answer_sts)
     scaling = Wire((200, {"ScalableTargets": []}))
 
     def session(_connection: Any) -> AioSession:
@@ -259,7 +300,13 @@ async def world(patch: pytest.MonkeyPatch, *, latency: float = 0.0, **options: A
     patch.setattr(sessions, "session_of", session)
     patch.setattr(compose, "open_source", source)
     patch.setattr(shard, "open_store", store)
-    patch.setattr(shard, "Lease", lambda *args, **more: Lease(*args, **more, clock=clock))
+
+    def lease(*args: Any, **more: Any) -> Lease:
+        found = StallingLease(*args, **more, clock=clock)
+        found.aws = aws
+        return found
+
+    patch.setattr(shard, "Lease", lease)
     patch.setattr(asyncio, "to_thread", inline)
     try:
         yield aws

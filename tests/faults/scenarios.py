@@ -71,6 +71,14 @@ def rollback() -> World:
     return world
 
 
+def replaced() -> World:
+    """A change that no UpdateService makes: the service is deleted, and created anew when it has drained."""
+    world = _with(bert=spec())
+    daemon = spec(reconcile="replace: true").replace(b"replicas: 1", b"service: {schedulingStrategy: DAEMON}")
+    world.source.files["bert.yaml"] = daemon
+    return world
+
+
 def delete() -> World:
     world = _with(bert=spec(), gpt=spec("gpt", modules="[2, 3]"))
     del world.source.files["bert.yaml"]
@@ -99,6 +107,7 @@ SCENARIOS: dict[str, Callable[[], World]] = {
     "spec change": spec_change,
     "live edit": live_edit,
     "rollback": rollback,
+    "replace": replaced,
     "delete": delete,
     "adopt": adopt,
     "source switch": source_switch,

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from controller.aws.ecs import EcsReader
+from controller.aws.lease.lease import Lease
 from controller.core import plan
 from controller.core.live import Observation
 from controller.core.ownership import OWNER
 from controller.reconcile import reconciler
 from controller.sandbox.inprocess import InProcess
+from tests.acceptance.test_two_daemons import who_writes_after_a_stall
 from tests.faults.scenarios import prepared
 from tests.faults.test_sweep import check, singles, undisturbed
 from tests.faults.world import World
@@ -76,3 +78,9 @@ def test_a_delete_without_a_live_read_is_caught(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(reconciler, "observe", remembered)
     assert wronged(number)
+
+
+@pytest.mark.looptime
+async def test_a_write_without_a_lease_check_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lease, "check", lambda self: None)
+    assert await who_writes_after_a_stall(monkeypatch) == ["p1", "p2", "p1"]

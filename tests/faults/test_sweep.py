@@ -15,8 +15,8 @@ from tests.faults.scenarios import SCENARIOS, prepared
 from tests.faults.world import End, Fault, World, revisions
 
 PAIRED = ("create", "spec change", "delete")
-SLICE = 61
-"""Of the pairs every 61st runs each time: a prime, so that it walks through all kinds and calls."""
+SLICE = 151
+"""Of the pairs every 151st runs each time: a prime, so that it walks through all kinds and calls."""
 
 
 def undisturbed(name: str) -> tuple[World, End]:
