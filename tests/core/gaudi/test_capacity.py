@@ -138,8 +138,7 @@ def test_stop_first_fits_where_start_first_stalls():
         " stopped, and no instance has room for another new one"
     )
     assert (
-        "i-1 (us-west-2a): room for 0, 1 when its 1 task have gone; cards named by service:bert (old)"
-        in found.arithmetic
+        "i-1 (us-west-2a): room for 0, 1 once 1 task has left it; cards named by service:bert (old)" in found.arithmetic
     )
 
 
@@ -298,6 +297,8 @@ def test_a_daemon_is_forecast_and_played():
     revision = cluster.apply(second)
     cluster.wait(LONG)
     assert cluster.done("exporter", revision)
+    loose = rendered(DAEMON % ("none", 3, 0))
+    assert cluster.forecast(loose).outcome is Outcome.FITS
     stuck = rendered(DAEMON % ("hostPorts", 3, 99))
     assert cluster.forecast(stuck).outcome is Outcome.STALLS
     revision = cluster.apply(stuck)
