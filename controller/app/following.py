@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from controller.app.once import desired_of
 from controller.core.desired import Desired, keep_last_good
 from controller.core.prune import SourceHealth
+from controller.core.quoting import brief
 from controller.errors import ControllerError
 from controller.reconcile.ports import Clock
 from controller.settings import Settings
@@ -94,7 +95,8 @@ class Following:
         stood = asyncio.get_running_loop().time() - self._stands_since
         young = max(self.settings.delete_after - stood, 0.0)
         revision = self.found.revision if self.found is not None else ""
-        return replace(self.desired.health, revision=revision, young=young)
+        stale = brief(self.stale) if self.stale is not None else None
+        return replace(self.desired.health, revision=revision, young=young, stale=stale)
 
     def _cannot(self, error: Exception) -> None:
         """The source cannot be read: said once for each reason."""

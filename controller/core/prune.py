@@ -34,6 +34,8 @@ class SourceHealth:
     workloads: int
     """Valid workloads in it."""
     revision: str = ""
+    stale: str | None = None
+    """Why it cannot be read at present, where that is so: nobody knows what it says by now."""
     young: float = 0.0
     """Seconds until it has stood long enough to be believed about what it does not name: a folder or a bucket that is
     being written shows states that nobody has meant."""
@@ -124,6 +126,8 @@ def _doubt(source: SourceHealth) -> Hold | None:
         return Hold(Reason.DELETE_HELD, message)
     if source.workloads == 0:
         return Hold(Reason.DELETE_HELD, "nothing is deleted on the word of an empty source")
+    if source.stale is not None:
+        return Hold(Reason.SOURCE_STALE, f"nothing is deleted while the source cannot be read ({source.stale})")
     if source.young > 0:
         return Hold(Reason.DELETE_HELD, "nothing is deleted before the revision has stood for a while", source.young)
     return None

@@ -173,7 +173,7 @@ _HOLD_CONDITIONS: Mapping[Reason, tuple[Type, State]] = {
 _NEEDS_A_HUMAN = frozenset(
     {
         *(Reason.NOT_OWNED, Reason.OWNED_BY_ANOTHER, Reason.FOREIGN_CONTROLLER, Reason.REPLACE_REQUIRED),
-        *(Reason.ROLLED_BACK, Reason.DELETE_HELD, Reason.AUTOSCALED),
+        *(Reason.ROLLED_BACK, Reason.DELETE_HELD, Reason.AUTOSCALED, Reason.SOURCE_STALE),
     }
 )
 """Holds that time alone does not lift."""

@@ -13,6 +13,8 @@ from typing import Any, Final
 from controller.core.journal import Entry
 from controller.core.pass_report import WorkloadReport
 from controller.core.redact import redact
+from controller.core.status import State, Type
+from controller.reasons import Reason
 from controller.report.document import API_VERSION, workload_document
 from controller.report.text import clean, table, value
 
@@ -47,6 +49,7 @@ def status_document(standing: Standing) -> dict[str, Any]:
             "revision": standing.revision,
             "stale": redact(standing.stale),
             "lastFetch": _time(standing.fetched),
+            "conditions": [_source_condition(standing)],
         },
         "lastPass": _time(standing.passed),
         "clustersFailed": {cluster: redact(why) for cluster, why in standing.clusters_failed.items()},
@@ -55,6 +58,18 @@ def status_document(standing: Standing) -> dict[str, Any]:
             for one in standing.workloads
         ],
     }
+
+
+def _source_condition(standing: Standing) -> dict[str, Any]:
+    """Whether the source can be read. What it said last stands in either case."""
+    if standing.stale is not None:
+        found = (State.FALSE, Reason.SOURCE_STALE, redact(standing.stale))
+    elif standing.revision is None:
+        found = (State.UNKNOWN, Reason.PROGRESSING, "not read yet")
+    else:
+        found = (State.TRUE, Reason.ACCEPTED, "")
+    status, reason, message = found
+    return {"type": str(Type.READY), "status": str(status), "reason": str(reason), "message": message}
 
 
 def events_document(entries: Iterable[Entry]) -> dict[str, Any]:

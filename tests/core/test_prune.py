@@ -47,6 +47,15 @@ def test_a_doubtful_source_deletes_nothing(source: SourceHealth) -> None:
     assert [hold.reason for hold in planned.holds] == [Reason.DELETE_HELD]
 
 
+def test_a_source_that_cannot_be_read_deletes_nothing() -> None:
+    source = SourceHealth(complete=True, workloads=3, stale="no route to host")
+    (planned,) = plan_orphans(orphans(service("a")), owned=1, source=source)
+    assert planned.steps == ()
+    assert [(hold.reason, hold.message) for hold in planned.holds] == [
+        (Reason.SOURCE_STALE, "nothing is deleted while the source cannot be read (no route to host)")
+    ]
+
+
 def many(count: int) -> dict[Key, LiveService]:
     return orphans(*(service(f"s{number:02}") for number in range(count)))
 

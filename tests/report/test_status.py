@@ -117,3 +117,16 @@ def test_nothing_in_it_commands_a_terminal(hostile: str) -> None:
     for text in (status_text(document(standing), now=NOON), events_text(events_document([event]))):
         assert all(line.isprintable() for line in text.splitlines())
         assert "lines" not in {line.strip() for line in text.splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("revision", "stale", "condition"),
+    [
+        ("abc", None, ("True", "Accepted", "")),
+        ("abc", "no route to host", ("False", "SourceStale", "no route to host")),
+        (None, None, ("Unknown", "Progressing", "not read yet")),
+    ],
+)
+def test_the_source_has_a_condition_of_its_own(revision: str | None, stale: str | None, condition: tuple) -> None:
+    (found,) = document(replace(STANDING, revision=revision, stale=stale))["source"]["conditions"]
+    assert (found["type"], found["status"], found["reason"], found["message"]) == ("Ready", *condition)
