@@ -125,6 +125,7 @@ def test_places_count_lines_and_characters_of_editors():
     assert [str(places.at(offset)) for offset in (0, 1, 2, 4, 6, 8, 9, 11, 12, 99)] == [
         *("f:1:1", "f:1:2", "f:1:3", "f:2:1", "f:3:1", "f:4:1", "f:5:1", "f:5:3", "f:5:4", "f:5:4"),
     ]
+    assert {places.at(offset).length for offset in range(14)} == {1}
     span = places.between(0, 7)
     assert (span.length, places.range(span)) == (7, (0, 7))
     assert places.range(places.between(10, 10)) == (10, 11)

@@ -184,6 +184,8 @@ def test_a_path_is_one_line_as_people_read_it():
     [
         (("environment", Item("HF_TOKEN"), "value"), "HF_TOKEN"),
         (("environment", Item("HF_TOKEN")), "HF_TOKEN"),
+        ((Item("HF_TOKEN"), "value"), "HF_TOKEN"),
+        ((3, "value"), "value"),
         (("command", 3), "command"),
         (("value",), "value"),
         ((3,), ""),

@@ -177,6 +177,7 @@ def test_what_is_no_secret_is_shown(text):
 
 
 def test_only_the_secret_is_hidden():
+    assert secret_ranges(b"hunter2") == [(0, 7)]
     text = "a: {LR: 1, HF_TOKEN: hunter2, N: 2} # why\nb: {value: x, name: LR}\nsecret: |\n  a\n\n  b\nc: 1\n"
     assert shown(text) == (
         "a: {LR: 1, HF_TOKEN: •••••••, N: 2} # why\nb: {value: x, name: LR}\nsecret: •••••••••••c: 1\n"
