@@ -276,12 +276,12 @@ def controls(rendered: Rendered) -> Iterator[Diagnostic]:
 
 def tags(rendered: Rendered) -> Iterator[Diagnostic]:
     """Tags that are not the user's to write, and how many a service takes. Source: API model, CreateService `tags`."""
-    written = rendered.workload.service.get("tags", ())
-    for tag in written:
-        key = str(tag.get("key", ""))
-        if key.startswith((PREFIX, "aws:")) or key in FOREIGN_STACK:
-            owner = "this controller" if key.startswith(PREFIX) else "AWS"
-            yield _finding(rendered, ("service", "tags", Item(key)), f"tags of this prefix are written by {owner} only")
+    both = {"taskDefinition": rendered.workload.task_definition, "service": rendered.workload.service}
+    for root, request in both.items():
+        for key in (str(tag.get("key", "")) for tag in request.get("tags", ())):
+            if key.startswith((PREFIX, "aws:")) or key in FOREIGN_STACK:
+                owner = "this controller" if key.startswith(PREFIX) else "AWS"
+                yield _finding(rendered, (root, "tags", Item(key)), f"tags of this prefix are written by {owner} only")
     if len(rendered.tags) > MOST_TAGS:
         yield _finding(rendered, ("service", "tags"), f"{len(rendered.tags)} tags with ours, ECS takes {MOST_TAGS}")
 

@@ -375,3 +375,18 @@ def test_an_unknown_target_is_refused() -> None:
     ((code, message, _),) = findings(SPEC.replace("  cluster: default\n", "  cluster: default\n  target: prod\n"))
     assert code == "unknown-target"
     assert "prod" in message
+
+
+@pytest.mark.parametrize("key", ["dl1.ecs/owner", "aws:cloudformation:stack-name"])
+def test_tags_of_others_are_refused_on_a_revision_too(key: str) -> None:
+    text = SPEC.replace("  taskDefinition:\n", f"  taskDefinition:\n    tags: [{{key: '{key}', value: x}}]\n")
+    ((code, message, line),) = findings(text)
+    assert (code, line) == ("policy", 12)
+    assert "tags of this prefix" in message
+
+
+def test_a_revision_that_may_be_retired_carries_our_mark_and_says_why() -> None:
+    one = rendered(f"{SPEC}  reconcile: {{keepRevisions: 3}}\n", settings=Settings(owner="me"))
+    assert one.register["tags"] == [{"key": "dl1.ecs/owner", "value": "me"}]
+    assert "keepRevisions" in why(one)["taskDefinition.tags[dl1.ecs/owner]"]
+    assert "tags" not in rendered().register, "otherwise the request is the user's own"
