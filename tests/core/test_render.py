@@ -381,7 +381,7 @@ def test_an_unknown_target_is_refused() -> None:
 def test_tags_of_others_are_refused_on_a_revision_too(key: str) -> None:
     text = SPEC.replace("  taskDefinition:\n", f"  taskDefinition:\n    tags: [{{key: '{key}', value: x}}]\n")
     ((code, message, line),) = findings(text)
-    assert (code, line) == ("policy", 12)
+    assert (code, line) == ("policy", 11)
     assert "tags of this prefix" in message
 
 
