@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from controller.core import scalars
 from controller.core.between import Claim, between, claim_of
 from controller.core.crosscheck import within
-from controller.core.diagnostics import Code, Diagnostic, Span, told
+from controller.core.diagnostics import MOST_FINDINGS, Code, Diagnostic, Span, told
 from controller.core.ecs.model import load
 from controller.core.ecs.read import EcsReader, did_you_mean
 from controller.core.nodes import Mapping, Node, Scalar, Sequence, find
@@ -46,8 +46,9 @@ def parse(files: AbstractMapping[str, bytes]) -> Parsed:
         diagnostics.extend(stream.diagnostics)
         if not stream.whole:
             broken_files.add(file)
+        told_before = len(diagnostics)
         for document in stream.documents:
-            workload, problems = _document(document)
+            workload, problems = _document(document, guess=len(diagnostics) - told_before <= MOST_FINDINGS)
             diagnostics.extend(problems)
             claim = claim_of(document.root, workload if document.clean else None, ours=_is_ours(document.root))
             if claim is not None:
@@ -60,7 +61,8 @@ def parse(files: AbstractMapping[str, bytes]) -> Parsed:
     return Parsed(tuple(valid), told(diagnostics), broken, frozenset(broken_files))
 
 
-def _document(document: Document) -> tuple[Workload | None, list[Diagnostic]]:
+def _document(document: Document, *, guess: bool) -> tuple[Workload | None, list[Diagnostic]]:
+    """The workload of a document, if it is valid, and what is wrong with it. `guess`: whether its hints are told."""
     root = document.root
     if not isinstance(root, Mapping):
         found = "text" if isinstance(root, Scalar) else "a list"  # a text may be the rest of anything: it is not told
@@ -69,7 +71,7 @@ def _document(document: Document) -> tuple[Workload | None, list[Diagnostic]]:
     problem = _envelope(root)
     if problem is not None:
         return None, [problem]
-    native, problems = _native(root)
+    native, problems = _native(root, guess=guess)
     values = _values(root, native)
     error = _error(values)
     if error is not None and _take_letters(values, root, error):
@@ -113,9 +115,9 @@ def _unknown_kind(name: str, node: Scalar, known: tuple[str, ...]) -> tuple[str,
     return f"{name} {quote(node.text)} is not known", node.span, hint
 
 
-def _native(root: Mapping) -> tuple[dict[str, dict[str, Any]], list[Diagnostic]]:
+def _native(root: Mapping, *, guess: bool) -> tuple[dict[str, dict[str, Any]], list[Diagnostic]]:
     """The native ECS members, read by AWS's model."""
-    reader = EcsReader(load())
+    reader = EcsReader(load(), guess=guess)
     values: dict[str, dict[str, Any]] = {}
     for member, (shape, implied) in _NATIVE.items():
         node = find(root, ("spec", member))

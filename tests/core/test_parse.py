@@ -3,6 +3,7 @@
 import pytest
 
 from controller.core.diagnostics import MOST_FINDINGS, Code
+from controller.core.ecs import read as ecs_read
 from controller.core.parse import parse
 from controller.core.workload import Key
 from controller.core.yaml import MOST_DOCUMENTS
@@ -300,3 +301,18 @@ def test_a_thousand_documents_are_read_and_one_more_is_not():
     (found,) = parse({"f.yaml": f"{documents}---\n{named('more')}".encode()}).diagnostics
     assert (found.code, found.at.line, found.at.column) == (Code.TOO_MANY_DOCUMENTS, MOST_DOCUMENTS * 7, 1)
     assert found.message == "more than 1000 documents in one file"
+
+
+def test_names_are_guessed_no_longer_than_anybody_is_told(monkeypatch):
+    """A guess takes longer than all else: a mebibyte of wrong names took 13 seconds."""
+    guesses = []
+    monkeypatch.setattr(ecs_read, "closest", lambda name, known: guesses.append(name))
+    text = "---\n".join(
+        named(f"n{number}", more=f"service: {{{', '.join(f'zz{one}: 1' for one in range(30))}}}")
+        for number in range(100)
+    )
+    found = parse({"f.yaml": text.encode(), "g.yaml": named("g", more="service: {zz: 1}").encode()}).diagnostics
+    assert len(found) == MOST_FINDINGS + 2
+    assert MOST_FINDINGS < len(guesses) <= MOST_FINDINGS + 31, "to the end of the document in which it was too much"
+    assert guesses[-1] == "zz", "each file has its own"
+    assert len(parse({"f.yaml": text.encode()}).workloads) == 0, "wrong they are all"

@@ -79,6 +79,8 @@ class EcsReader:
 
     model: Model
     problems: list[Diagnostic] = field(default_factory=list)
+    guess: bool = True
+    """Whether what a wrong name was meant to be is looked for, which takes longer than all else."""
 
     def structure(self, shape: str, node: Node, path: Path, *, implied: Collection[str] = ()) -> dict[str, Any] | None:
         """The structure at a node; None where it is none. What is wrong inside is reported and left out.
@@ -120,7 +122,7 @@ class EcsReader:
             member = entry.key.text
             here = (*path, member)
             if member not in shape.members:
-                hint = None if self.full else did_you_mean(member, shape.members)
+                hint = did_you_mean(member, shape.members) if self.guess and not self.full else None
                 self._problem(Code.UNKNOWN_FIELD, f"{show(here)} is not a known field", entry.key.span, hint=hint)
             elif not scalars.is_null(entry.value):
                 read = self._member(name, member, entry.value, here)
@@ -208,8 +210,9 @@ class EcsReader:
             return self._problem(Code.BAD_VALUE, f"{show(path)} has no value", node.span, hint=hint)
         if shape.enum and text not in shape.enum:
             known = ", ".join(shape.enum[:_LONGEST_ENUM]) + (", …" if len(shape.enum) > _LONGEST_ENUM else "")
-            hint = did_you_mean(text, shape.enum) or f"one of: {known}"
-            return self._problem(Code.BAD_ENUM, f"{show(path)} cannot be {quote(text)}", node.span, hint=hint)
+            meant = did_you_mean(text, shape.enum) if self.guess and not self.full else None
+            message = f"{show(path)} cannot be {quote(text)}"
+            return self._problem(Code.BAD_ENUM, message, node.span, hint=meant or f"one of: {known}")
         if len(text) < shape.least or (shape.most is not None and len(text) > shape.most):
             limits = f"{shape.least} to {shape.most}" if shape.most is not None else f"at least {shape.least}"
             message = f"{show(path)} has {len(text)} characters; it takes {limits}"
