@@ -24,6 +24,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from benchmarks.fleet import OWNER, desired, name_of
+from controller.app.collector import collect_seldom
 from controller.app.compose import SystemClock
 from controller.app.known import KnownReports
 from controller.app.survey import Survey, Terms, survey
@@ -109,6 +110,7 @@ async def ours(url: str, count: int) -> AsyncIterator[Pass]:
     """A whole in-sync pass of the controller: observe, normalise, compare, plan, status."""
     wanted, clock, known = desired(count), SystemClock(), KnownReports()
     held: list[Survey] = []  # as the daemon holds its reports
+    collect_seldom()
     async with connect(Connection(region=REGION, endpoint_url=url, access_key="x", secret_key="x")) as api:
         ecs = EcsReader(api)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import controller
 from controller.app import compose
+from controller.app.collector import collect_seldom
 from controller.app.heartbeat import Heartbeat
 from controller.app.http import serving
 from controller.app.recording import Recording
@@ -64,6 +65,7 @@ class Process:
         Raises:
             ControllerError: nothing can listen at the address, an account cannot be worked in, or a lease was lost.
         """
+        collect_seldom()
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(compose.open_journal(self.settings, self.clock))
             recording = self._recording = Recording(self.log, journal, self.clock)

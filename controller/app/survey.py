@@ -33,6 +33,8 @@ from controller.reconcile.ports import Clock, ReadEcs
 
 AT_ONCE: Final = 8
 """Workloads that are looked up at once, where more than the snapshot is needed."""
+FREED_AT_ONCE: Final = 200
+"""Observations that are let go before others get their turn: about two milliseconds."""
 EVENTS: Final = 5
 """Events of each service that are looked through for what keeps a rollout."""
 
@@ -94,7 +96,9 @@ async def survey(
     guards = Guards(now=clock.now(), owner=terms.owner, force=terms.force, callers=terms.callers)
     look = _Look(desired, ecs, terms, guards, known if known is not None else KnownReports())
     with with_events(EVENTS):
-        return await look.survey(only)
+        seen = await look.survey(only)
+    await look.let_go()
+    return seen
 
 
 def cluster_name(cluster: str) -> str:
@@ -129,7 +133,10 @@ class _Look:
         wanted = (key for key in self.desired.rendered if only is None or key in only)
         await self._in_lanes(sorted(wanted, key=_order), self._look_at)
         await self._look_again_at_dependents()
-        orphans, owned = self._orphans(), self._owned()
+        orphans = self._orphans()
+        await asyncio.sleep(0)
+        owned = self._owned()
+        await asyncio.sleep(0)
         if only is None:
             invalid = self._invalid()
             for key in invalid:
@@ -142,6 +149,16 @@ class _Look:
         gone = {key for key in only or () if key.cluster in self.snapshots and self._is_gone(key)}
         reports = {key: self.reports[key] for key in sorted(self.reports, key=_order)}
         return Survey(reports, owned, self.failed, frozenset(self.stale), frozenset(gone))
+
+    async def let_go(self) -> None:
+        """Free what was seen, little by little: to free the answers of a whole fleet at once stops the loop for as long
+        as to read a tenth of it."""
+        held = [*self.observations.values(), *(live for one in self.snapshots.values() for live in one.existing())]
+        self.observations.clear()
+        self.snapshots.clear()
+        while held:
+            del held[-FREED_AT_ONCE:]
+            await asyncio.sleep(0)
 
     def _names(self, only: Collection[Key] | None) -> Mapping[str, set[str]]:
         """Cluster → names to ask for."""
