@@ -84,11 +84,10 @@ class FilesSource:
     async def _looks(self) -> AsyncGenerator[Iterable[tuple[Change, str]], None]:
         """What was notified, at once where there is something, and nothing every LOOK_MS milliseconds otherwise."""
         folder = self.path.is_dir()
-        watched = [self.path] if folder else sorted({self.path.parent, Path(os.path.realpath(self.path)).parent})
         try:
             async with aclosing(
                 awatch(
-                    *watched,
+                    *([self.path] if folder else _folders_of(self.path)),
                     watch_filter=None,
                     debounce=GATHER_MS,
                     step=QUIET_MS,
@@ -217,6 +216,11 @@ def _read(path: Path, root: Path) -> bytes:
         message = f"is larger than {LARGEST_FILE} bytes, the most that is read"
         raise _RefusedError(message, Code.FILE_TOO_LARGE)
     return content
+
+
+def _folders_of(file: Path) -> list[Path]:
+    """Where a change of a file shows: its folder, and that of the file which it may be a link to."""
+    return sorted({file.parent, Path(os.path.realpath(file)).parent})
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -241,7 +241,7 @@ async def test_a_folder_that_cannot_be_listed_is_no_revision(folder: Path, monke
 
 async def test_a_name_that_is_no_text_is_a_finding(folder: Path) -> None:
     write(folder / "good.yaml")
-    (Path(os.fsdecode(os.fsencode(folder) + b"/b\xffd.yaml"))).write_text("x")
+    write(Path(os.fsdecode(os.fsencode(folder) + b"/b\xffd.yaml")))
     found = await read(folder)
     assert set(found.files) == {"good.yaml"}
     assert problems(found) == {"b\\xffd.yaml": "has a name that is not UTF-8"}
@@ -293,6 +293,10 @@ async def test_a_folder_that_never_stands_still_is_no_revision(folder: Path, mon
     with pytest.raises(Transient, match="changes all the time") as caught:
         await read(folder)
     assert caught.value.reason is Reason.SOURCE_UNREADABLE
+
+
+def there(path: Path) -> bool:
+    return path.exists()
 
 
 def void(_: object) -> None:
@@ -407,7 +411,7 @@ async def test_a_source_that_goes_and_comes_back_is_followed_again(
         await told(changes)
         shutil.rmtree(folder)
         await told(changes)
-        while folder.exists():
+        while there(folder):
             await told(changes)
         write(folder / "a.yaml", "2")
         await seen(changes, source, {"a.yaml": b"2"})
