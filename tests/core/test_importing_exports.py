@@ -1,12 +1,15 @@
 """What other tools have on disk becomes a spec as far as it can, and what cannot is named at its place."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from controller.core.importing.document import Choices
 from controller.core.importing.exports import Address, Exports, exports
-from tests.core.imports import CONTAINER, SERVICE, imported
+from controller.core.importing.proof import prove
+from tests.core.imports import CONTAINER, NOW, SERVICE, imported
 
 DEFINITION = {"family": "bert", "containerDefinitions": [CONTAINER]}
 
@@ -57,6 +60,19 @@ def test_a_request_as_ecspresso_keeps_it_with_templates_as_text() -> None:
     assert body["taskDefinition"]["containerDefinitions"][0]["image"] == "example.com/bert:{{ must_env `TAG` }}"
     assert body["service"]["role"] == "ecs", "ECS never answers it, and somebody has asked for it"
     assert proof.in_sync
+
+
+def test_what_ecs_never_answers_is_proven_too() -> None:
+    monitoring = {"metricConfigurations": [{"metricNames": ["CPUUtilization"], "resolutionSeconds": 20}]}
+    (one,) = exported(Address("c", "bert"), definition=DEFINITION, service={**SERVICE, "monitoring": monitoring}).found
+    body, spec, proof = imported(one)
+    assert body["service"]["monitoring"] == monitoring
+    assert proof.in_sync
+    other = replace(spec, text=spec.text.replace("resolutionSeconds: 20", "resolutionSeconds: 60"))
+    changed = prove(other, one, Choices(), file="bert.yaml", now=NOW)
+    assert [difference.field for difference in changed.differences] == [
+        "service.monitoring.metricConfigurations[CPUUtilization].resolutionSeconds"
+    ]
 
 
 def test_a_task_definition_alone() -> None:

@@ -4,6 +4,7 @@ Neighbours: `exports` reads it from files, `app.importing` from ECS; `document` 
 spec with it again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,7 +73,7 @@ def _only_asked_for(name: str) -> bool:
     return member is not None and member.answered is Answered.NOWHERE and member.sent is not Sent.IDENTITY
 
 
-def _tags(tags: dict[str, str] | Any) -> list[dict[str, str]]:
+def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """In the order of their keys, without those that this controller or AWS itself writes."""
     return [
         {"key": key, "value": value}

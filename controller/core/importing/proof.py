@@ -11,14 +11,14 @@ from datetime import datetime
 
 from controller.core.applied import Cause
 from controller.core.changes import Change, change
-from controller.core.compare import content
+from controller.core.compare import SERVICE, content
 from controller.core.diagnostics import Code, Diagnostic, Span
 from controller.core.diff import diff
-from controller.core.fields.service import Effect
+from controller.core.fields.service import SERVICE_MEMBERS, Answered, Effect
 from controller.core.importing.document import Choices, Spec
 from controller.core.importing.found import Found
 from controller.core.importing.secrets import Hidden, hide
-from controller.core.normalize import Unknown
+from controller.core.normalize import Unknown, normalize
 from controller.core.parse import parse
 from controller.core.path import show
 from controller.core.plan import plan
@@ -84,7 +84,10 @@ def _planned(
     now: datetime,
 ) -> Proof:
     planned = plan(rendered, found.observation, Guards(now=now, owner=owner))
-    differences = tuple(one for one in planned.changes if not _is_our_own(one))
+    differences = (
+        *(one for one in planned.changes if not _is_our_own(one)),
+        *_of_what_ecs_never_answers(rendered, found),
+    )
     tagging = [step for step in planned.steps if isinstance(step, TagService)]
     others = [type(step).__name__ for step in planned.steps if not isinstance(step, TagService)]
     return Proof(
@@ -95,6 +98,20 @@ def _planned(
         beyond=() if differences or not found.answered else tuple(others),
         holds=planned.holds,
         unknown=planned.unknown,
+    )
+
+
+def _of_what_ecs_never_answers(rendered: Rendered, found: Found) -> tuple[Change, ...]:
+    """Members that somebody has asked for and that no plan can compare, because of a live service nobody knows them."""
+    if found.answered:
+        return ()
+    asked, wanted = (
+        {name: value for name, value in side.items() if SERVICE_MEMBERS[name].answered is Answered.NOWHERE}
+        for side in (rendered.canonical.service, normalize(SERVICE, found.service).members)
+    )
+    differences = diff(asked, wanted, ("service",))
+    return tuple(
+        change(rendered, one, effect=Effect.NEXT_DEPLOYMENT, tasks=0, cause=Cause.UNKNOWN) for one in differences
     )
 
 
