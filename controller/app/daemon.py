@@ -32,7 +32,7 @@ from controller.app.touched import Touched
 from controller.aws.client import with_events
 from controller.aws.limits import Priority, priority
 from controller.core.applied import Cause
-from controller.core.callers import Callers
+from controller.core.callers import Callers, Write
 from controller.core.desired import Desired
 from controller.core.live import Observation
 from controller.core.pass_report import WorkloadReport
@@ -82,8 +82,6 @@ class Daemon:
     """Told of everything that happens to keys."""
     passes: Callable[[float], None] = lambda _seconds: None
     """Told how long each look at everything took."""
-    callers: Callers = field(default_factory=Callers)
-    """Who has written to services of late, where events have told it."""
     following: Following = field(init=False)
     clusters: Clusters = field(init=False)
     fleet: Fleet = field(init=False)
@@ -103,7 +101,7 @@ class Daemon:
 
     def __post_init__(self) -> None:
         clock = self.reconciler.clock
-        self._touched = Touched(self.callers, clock.now())
+        self._touched = Touched(Callers(), clock.now())
         self.following = Following(
             self.source, self.settings, clock, self.log, self._changed, self.aside, target=self.target
         )
@@ -252,6 +250,10 @@ class Daemon:
         """Something was heard of a workload: look at it now."""
         self._woken.add(key)
         self._watch_now.set()
+
+    def heard(self, write: Write) -> None:
+        """Somebody has written to a service."""
+        self._touched.callers = self._touched.callers.remember(write)
 
     def _is_stale(self, key: Key, seen: Observation) -> bool:
         expectations = self.reconciler.expectations

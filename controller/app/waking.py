@@ -66,7 +66,7 @@ class Bell:
             return
         daemon = self._for.daemon
         if wake.write is not None:
-            daemon.callers = daemon.callers.remember(wake.write)
+            daemon.heard(wake.write)
         if wake.key is not None:
             daemon.wake(wake.key)
 
