@@ -55,16 +55,15 @@ def test_it_starts_tells_how_it_is_and_ends(place: Place) -> None:
     assert (place.folder / "p1" / "ecs-gaudi-controller" / "journal.sqlite").exists()
 
 
-def test_a_second_signal_ends_it_at_once(place: Place) -> None:
-    """While it waits for an STS that takes a request and never answers."""
+def test_a_signal_ends_it_while_sts_takes_a_request_and_never_answers(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         lease = '{"store": "dynamodb://leases"}'
         one = place.start("p1", "--http", "off", AWS_ENDPOINT_URL_STS=url, CONTROLLER_LEASE=lease)
         deaf.settimeout(60)
         with deaf.accept()[0]:
-            assert one.terminate() == 0, "the first one is enough"
-        assert one.of("controller stopped")
+            assert one.terminate() == 0
+        until(lambda: one.of("controller stopped"))
 
 
 # Two on one lease

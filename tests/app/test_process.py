@@ -215,6 +215,20 @@ async def test_each_place_has_its_own_services_and_orphans_never_cross(monkeypat
         assert (services(aws), services(aws, "us-west-2")) == (["bert", "gpt"], ["llama"])
 
 
+async def test_what_one_place_has_read_is_told_while_it_is_a_standby_in_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world(monkeypatch) as aws:
+        aws.source.files = {"w1.yaml": there("gpt")}
+        first = aws.start(lease=LEASE)
+        await aws.until(lambda: first.leading)
+        second = aws.start(lease=LEASE, targets=[WEST])
+        await aws.until(lambda: services(aws, "us-west-2") == ["gpt"])
+        assert [one.leading for one in second.process.shards] == [False, True]
+        assert second.process.standing().revision is not None
+        assert second.process.standing().fetched is not None
+
+
 @pytest.mark.parametrize("account", [ACCOUNT, None])
 async def test_a_target_that_is_the_controllers_own_place_is_refused(
     account: str | None, monkeypatch: pytest.MonkeyPatch

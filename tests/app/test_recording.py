@@ -148,3 +148,23 @@ async def test_an_exception_is_for_the_log_only():
         await asyncio.sleep(PAUSE + 0.1)
         (entry,) = await journal.recent()
         assert dict(entry.facts) == {}
+
+
+async def test_a_write_that_is_under_way_at_the_end_is_not_made_twice():
+    class Thread(MemoryJournal):
+        """As SQLite in a thread: it goes on when nobody waits any more."""
+
+        async def append(self, entries):
+            kept = asyncio.ensure_future(self._slowly(list(entries)))
+            await asyncio.shield(kept)
+
+        async def _slowly(self, entries):
+            await asyncio.sleep(1)
+            await super().append(entries)
+
+    journal = Thread()
+    async with running(journal) as recording:
+        recording.info("one")
+        await asyncio.sleep(PAUSE + 0.5)
+        recording.info("two")
+    assert [entry.event for entry in await journal.recent()] == ["one", "two"]
