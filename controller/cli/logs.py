@@ -29,13 +29,19 @@ def configure(form: str, *, level: int = logging.INFO, colour: bool = False) -> 
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console, key="ts"),
     ]
     if not console:
-        processors.append(structlog.processors.format_exc_info)
+        processors.extend((structlog.processors.format_exc_info, _in_order))
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream) if stream is not None else structlog.ReturnLoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def _in_order(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor: when, how bad and what first, as the eye looks for them."""
+    first = {name: event.pop(name) for name in ("ts", "level", "event") if name in event}
+    return {**first, **event}
 
 
 def _escape(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

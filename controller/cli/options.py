@@ -57,7 +57,7 @@ def for_both(function: F) -> F:
     return _all(
         function,
         (
-            click.option("-s", "--source", metavar="SOURCE", help="File or folder with specs.  [default: specs]"),
+            click.option("-s", "--source", metavar="SOURCE", help="A path, s3://… or git+https://…  [default: specs]"),
             click.option(
                 "--cluster",
                 "clusters",

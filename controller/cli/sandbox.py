@@ -52,11 +52,11 @@ async def _serve(*, port: int, speed: float, throttle: bool) -> None:
 
 
 def _hints(url: str) -> Iterator[str]:
-    """What a user has to know to reach it."""
+    """What a user has to know to reach it. Boto3 knows AWS_DEFAULT_REGION only, the other clients AWS_REGION."""
     from controller.sandbox.moto import INSTALL
 
     through = " NO_PROXY=127.0.0.1" if any(name.lower() in ("http_proxy", "all_proxy") for name in os.environ) else ""
-    access = "AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox"
+    access = "AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox"
     yield f"export AWS_ENDPOINT_URL={url} {access}{through}"
     if find_spec("moto") is None:
         yield f"only ECS is here; S3, SQS and the rest of AWS need moto: {INSTALL}"

@@ -88,7 +88,7 @@ def test_waiting_for_a_rollout(specs, aws):
 @pytest.mark.parametrize("one", [signal.SIGINT, signal.SIGTERM])
 def test_the_daemon(specs, aws, one):
     (specs / "bert.yaml").write_text(spec())
-    with started("run", "--log-format", "json") as running:
+    with started("run", "--http", "off", "--log-format", "json") as running:
         read_until(running.stderr, '"event": "source changed"')
         code, out, err = stopped(running, one)
     assert (code, out) == (0, "")
@@ -102,7 +102,7 @@ def test_the_daemon_told_twice(specs, empty_world):
     (specs / "bert.yaml").write_text(spec())
     with silent() as (address, arrived):
         credentials(empty_world, address)
-        with started("run", "--log-format", "json") as running:
+        with started("run", "--http", "off", "--log-format", "json") as running:
             arrived()
             running.send_signal(signal.SIGINT)
             read_until(running.stderr, "stop asked for")

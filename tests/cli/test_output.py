@@ -190,10 +190,9 @@ spec:
 
 
 def every_way_to_look(controller, specs):
-    for flags in ((), ("-v",), ("-o", "json"), ("--apply",), ("-o", "json", "--apply"), ("-v",), ("-o", "json", "-v")):
+    for flags in ((), ("-o", "json"), ("--apply",), ("-o", "json", "-v")):
         yield controller("--once", *flags)
     yield controller("validate", specs)
-    yield controller("validate", "-o", "json", specs)
     yield controller("render", "--explain", specs)
 
 
@@ -320,7 +319,7 @@ def test_a_full_disk_is_an_error(specs, aws, arguments):
 
 def test_closed_streams_change_nothing(specs, aws):
     (specs / "bert.yaml").write_text(spec())
-    for closed in (">&-", "2>&-", ">&- 2>&-", "<&-"):
+    for closed in (">&-", "<&- >&- 2>&-"):
         line = " ".join([*command("--once"), closed])
         assert (
             subprocess.run(["/bin/sh", "-c", line], timeout=PATIENCE, check=False, capture_output=True).returncode == 2
@@ -335,17 +334,16 @@ def test_closed_streams_change_nothing(specs, aws):
     "locale",
     [
         {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
-        {"LC_ALL": "POSIX"},
         {"PYTHONIOENCODING": "latin-1"},
         {"LC_ALL": "no_SUCH.locale"},
     ],
-    ids=["ASCII", "POSIX", "latin-1", "unknown"],
+    ids=["ASCII", "latin-1", "unknown"],
 )
 def test_any_locale(specs, aws, locale):
     """What the encoding cannot say is spelled out; a file is UTF-8 whatever the locale."""
     text = spec().replace("command: [python, train.py]", "environment: {CITY: Zürich 東京, HF_TOKEN: abc}")
     (specs / "bert.yaml").write_text(text, encoding="utf-8")
-    for arguments, code in ((("validate", specs), 0), (("--once",), 2), (("render", specs), 0)):
+    for arguments, code in ((("--once",), 2), (("render", specs), 0)):
         environment = {**os.environ, **reach(aws.server.url), **locale}
         done = subprocess.run(command(*arguments), capture_output=True, timeout=PATIENCE, check=False, env=environment)
         assert done.returncode == code, done.stderr

@@ -7,9 +7,7 @@ import pytest
 
 from controller.aws.errors import TABLE
 from controller.core.redact import redact
-from controller.sandbox.faults import Bucket, Faults
-from controller.sandbox.simulator import Options
-from tests.cli.conftest import closed, credentials, embedded, refusing, silent, spec
+from tests.cli.conftest import closed, credentials, refusing, silent, spec
 from tests.report.schemas import checked
 
 NETWORK = "check the network, the region and AWS_ENDPOINT_URL"
@@ -180,17 +178,6 @@ def test_the_daemon_does_not_start_without_its_path(controller, specs, verb):
         "error: source specs does not exist; "
         "name a file or a folder with -s; `controller demo` shows how it works without any\n"
     )
-
-
-def test_throttled_reads_are_patient(controller, empty_world):
-    """One token in the bucket and botocore's own patience: the pass ends well."""
-    faults = Faults(buckets={"service-read": Bucket(burst=2, refill=0)})
-    with embedded(Options(faults=faults)) as sandbox:
-        credentials(empty_world, sandbox.server.url)
-        assert controller("--once").code == 2
-        outcome = controller("--once")
-    assert outcome.code == 1
-    assert "(ThrottlingException)" in outcome.err
 
 
 # Files
