@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.real import Place, Witness, embedded
+from tests.acceptance.real import Place, Witness, embedded, ended
 
 __all__ = ["embedded"]
 
@@ -17,10 +17,5 @@ REGIONS = (
 @pytest.fixture
 def place(embedded: Witness, tmp_path: Path) -> Iterator[Place]:
     """A region that nobody has used."""
-    found = Place(embedded, next(REGIONS), tmp_path)
-    try:
+    with ended(Place(embedded, next(REGIONS), tmp_path)) as found:
         yield found
-    finally:
-        for one in found.running:
-            one.process.kill()
-            one.process.wait()

@@ -28,6 +28,7 @@ from controller.sandbox import protocol
 from controller.sandbox.clocks import RealClock
 from controller.sandbox.sandbox import Sandbox
 from controller.sandbox.server import Server
+from controller.sandbox.simulator import Options
 from tests.app.running import WRITES
 
 PATIENCE = 60.0
@@ -49,8 +50,8 @@ class Call:
 class Witness(Server):
     """Notes every call of ECS."""
 
-    def __init__(self) -> None:
-        super().__init__(port=0, clock=RealClock(speed=SPEED), sandbox=Sandbox(), speed=SPEED)
+    def __init__(self, *, speed: float = SPEED, options: Options | None = None) -> None:
+        super().__init__(port=0, clock=RealClock(speed=speed), sandbox=Sandbox(options), speed=speed)
         self.calls: list[Call] = []
 
     async def _ecs(self, request: web.Request) -> protocol.Reply:
@@ -65,10 +66,10 @@ class Witness(Server):
 
 
 @contextmanager
-def witness() -> Iterator[Witness]:
+def witness(**more: Any) -> Iterator[Witness]:
     """The embedded AWS, in a thread."""
     ready, ends = threading.Event(), asyncio.Event()
-    server, loops = Witness(), []
+    server, loops = Witness(**more), []
 
     async def serve() -> None:
         async with server:
@@ -150,7 +151,9 @@ class Place:
 
     def start(self, name: str, *flags: str, **environment: str) -> Running:
         """A controller whose access key is its name."""
-        command = [sys.executable, "-m", "controller", "run", "-s", str(self.specs), "--log-format", "json", *flags]
+        command = [sys.executable, "-m", "controller", "run", "--log-format", "json", *flags]
+        if "-s" not in flags:
+            command += ["-s", str(self.specs)]
         if "--http" not in flags:
             command += ["--http", "127.0.0.1:0"]
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "CONTROLLER_"))}
@@ -203,6 +206,17 @@ def until(true: Callable[[], Any], *, limit: float = PATIENCE) -> float:
         assert time.monotonic() - began < limit, "waited in vain"
         time.sleep(0.05)
     return time.monotonic() - began
+
+
+@contextmanager
+def ended(place: Place) -> Iterator[Place]:
+    """No controller outlives it."""
+    try:
+        yield place
+    finally:
+        for one in place.running:
+            one.process.kill()
+            one.process.wait()
 
 
 @pytest.fixture(scope="session")

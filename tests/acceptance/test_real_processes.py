@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.real import Place, Running, until
+from controller.aws.buckets import BUCKET_OF
+from controller.sandbox.faults import BUCKETS, Faults
+from controller.sandbox.simulator import Options
+from tests.acceptance.real import Place, Running, ended, until, witness
 from tests.app.running import fleet, spec
 
 EVENTS = Path(__file__).parents[1] / "data" / "events"
@@ -189,3 +192,29 @@ def test_a_target_is_worked_in_with_its_role_and_history_goes_to_s3(place: Place
     told = b"".join(s3.get_object(Bucket="history", Key=entry["Key"])["Body"].read() for entry in kept)
     assert b"controller stopped" in told
     assert (place.services(), place.services(other)) == (["bert"], ["gpt"])
+
+
+# The throttle
+# ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [24, pytest.param(120, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+def test_specs_in_s3_become_services_under_the_throttle_of_aws(tmp_path: Path, count: int) -> None:
+    """In real time, as fast as AWS lets anybody be: RegisterTaskDefinition is the narrow place. A thousand, in virtual
+    time: `test_thousand`."""
+    options = Options(faults=Faults(buckets=BUCKETS))
+    with witness(speed=1.0, options=options) as server, ended(Place(server, "us-east-1", tmp_path)) as place:
+        s3 = place.client("s3")
+        s3.create_bucket(Bucket="specs")
+        for number in range(count):
+            s3.put_object(Bucket="specs", Key=f"prod/s{number}.yaml", Body=spec(f"s{number}", replicas=0))
+        place.start("p1", "-s", "s3://specs/prod", "--http", "off", CONTROLLER_API_SHARE="1.0")
+
+        def made(operation: str) -> list[float]:
+            return [call.at for call in server.calls if (call.who, call.operation) == ("p1", operation)]
+
+        until(lambda: len(made("CreateService")) == count, limit=count + 60.0)
+        assert {call.status for call in server.calls if call.who == "p1"} == {200}, "no call was throttled"
+        registered, narrowest = made("RegisterTaskDefinition"), BUCKET_OF["RegisterTaskDefinition"]
+        assert len(registered) == count
+        print(f"{count} services: {registered[-1] - registered[0]:.1f} s, at best {count - narrowest.burst:.0f} s")
