@@ -123,8 +123,8 @@ def with_live(rendered: Rendered, tasks: Iterable[LiveTask]) -> Iterator[Diagnos
     for task in tasks:
         if task.holds and _meet(demand, task.demand):
             message = (
-                f"task {task.short} of {task.group} uses {_listed(task.demand.cards)} of instance {task.short_instance},"
-                " and no host port, size or constraint keeps this workload off them"
+                f"task {task.short} of {task.group} uses {_listed(task.demand.cards)} of instance"
+                f" {task.short_instance}, and no host port, size or constraint keeps this workload off them"
             )
             hint = "stop it, or let both hold the host ports that stand for their cards (gaudi.isolation: hostPorts)"
             yield _diagnostic(rendered.workload, message, hint=hint, severity=Severity.WARNING)
