@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks.comparing import measured
 from benchmarks.fleet import specs
+from benchmarks.starting import starting
 
 SERVICES = 1000
 HELD = 10_000
@@ -116,7 +117,7 @@ def comparing() -> None:
         print(f"  {name:18} {seconds * 1000:.2f} ms")
 
 
-SECTIONS = {"passes": passes, "memory": memory, "once": once, "comparing": comparing}
+SECTIONS = {"starting": starting, "passes": passes, "memory": memory, "once": once, "comparing": comparing}
 
 
 def main(wanted: list[str]) -> None:

@@ -5,10 +5,8 @@ with 64, because 2 means drift; what the tree of errors says is printed as one s
 is printed for a bug only, and says that it is one.
 """
 
-import difflib
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from importlib import import_module
 from keyword import iskeyword
@@ -135,6 +133,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = output.INTERRUPTED
     except Exception:  # noqa: BLE001 - the last boundary: a bug is told as one, with all that finds it
+        import traceback
+
         output.note(traceback.format_exc().rstrip())
         code = _failed(
             f"this is a bug in controller {controller.__version__}, please report it with the lines above", 1
@@ -223,6 +223,8 @@ def _meant(word: str, command: click.Command) -> str:
 
 
 def _alike(word: str, known: Any) -> str:
+    import difflib
+
     found = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {found[0]}?" if found else ""
 
