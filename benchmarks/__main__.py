@@ -17,9 +17,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 from benchmarks.comparing import measured
 from benchmarks.fleet import specs
+from benchmarks.healing import healing
 from benchmarks.starting import starting
 
 SERVICES = 1000
@@ -86,6 +88,14 @@ def memory() -> None:
     print(f"\n{HELD} services held: max RSS {one['rss']:.0f} MB, longest block {one['blocked'] * 1000:.1f} ms")
 
 
+def calls(url: str) -> dict[str, int]:
+    """How often the endpoint was asked what, since the last time."""
+    asked = Request(url, b"{}", {"X-Amz-Target": "Bench.Calls"})
+    with urlopen(asked) as answer:
+        found: dict[str, int] = json.load(answer)
+    return found
+
+
 def once() -> None:
     """A cold `controller --once`, as a user starts it."""
     print("\ncold `controller --once`")
@@ -93,7 +103,7 @@ def once() -> None:
         with endpoint(count, "steady") as url, tempfile.TemporaryDirectory() as folder:
             for name, content in specs(count).items():
                 Path(folder, name).write_bytes(content)
-            walls, processor = [], []
+            walls, processor, asked = [], [], {}
             for _ in range(5):
                 before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
                 done = subprocess.run(
@@ -107,7 +117,10 @@ def once() -> None:
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
                 walls.append(time.perf_counter() - began)
                 processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+                asked = calls(url)
+        counted = ", ".join(f"{number} {operation}" for operation, number in sorted(asked.items()))
         print(f"  {count:4} services: {statistics.median(walls):.2f} s wall, {statistics.median(processor):.2f} s CPU")
+        print(f"    {counted}")
 
 
 def comparing() -> None:
@@ -117,7 +130,20 @@ def comparing() -> None:
         print(f"  {name:18} {seconds * 1000:.2f} ms")
 
 
-SECTIONS = {"starting": starting, "passes": passes, "memory": memory, "once": once, "comparing": comparing}
+def heal() -> None:
+    """How long a live edit lasts."""
+    print("\na live edit until it is healed: a daemon process beside the sandbox over HTTP")
+    healing()
+
+
+SECTIONS = {
+    "starting": starting,
+    "passes": passes,
+    "memory": memory,
+    "once": once,
+    "comparing": comparing,
+    "heal": heal,
+}
 
 
 def main(wanted: list[str]) -> None:

@@ -1,12 +1,13 @@
 """A bare ECS endpoint with prebuilt answers, in a process of its own: what is measured is the client.
 
 Run as `python -m benchmarks.endpoint COUNT steady|troubled`; prints its URL. Answers DescribeServices, ListServices and
-DescribeTaskDefinition of a fleet, and nothing else.
+DescribeTaskDefinition of a fleet, and nothing else; to `Calls` how often each of them was asked since the last time.
 """
 
 import asyncio
 import json
 import sys
+from collections import Counter
 from urllib.parse import urlsplit
 
 from benchmarks.fleet import answers, desired, name_of
@@ -22,6 +23,7 @@ class Endpoint:
         self.services: dict[str, bytes] = {}
         self.revisions: dict[str, bytes] = {}
         self.arns: list[str] = []
+        self.calls: Counter[str] = Counter()
         rendered = list(desired(count).rendered.values())
         first = rendered[0]
         name = first.create["serviceName"]
@@ -41,6 +43,10 @@ class Endpoint:
     def answer(self, operation: str, body: bytes) -> bytes:
         """The body of one answer."""
         params = json.loads(body)
+        if operation == "Calls":
+            told, self.calls = self.calls, Counter()
+            return json.dumps(told).encode()
+        self.calls[operation] += 1
         match operation:
             case "DescribeServices":
                 names = (one.rpartition("/")[2] for one in params["services"])
