@@ -181,6 +181,41 @@ def test_the_source_archive_can_build_test_and_show_itself(sdist):
         assert there <= names
 
 
+# Continuous integration
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def test_ci_runs_the_commands_of_the_readme_and_stops_at_the_first_failure():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    lines = [line for line in script.read_text().splitlines() if line and not line.startswith("#")]
+    assert lines[0] == "set -euo pipefail"
+    assert [line for line in lines if line.startswith("make")] == ["make lint", "make test"]
+
+
+def test_make_says_what_it_can_make_without_making_anything(tmp_path):
+    """`make` alone, on a machine where nothing is installed yet."""
+    for name in ("Makefile", "pyproject.toml", "requirements-dev.lock"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    done = run("make", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for target in ("demo", "test", "lint", "clean"):
+        assert f"make {target} " in done.stdout
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_make_needs_a_python_that_is_new_enough(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "requirements-dev.lock"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    old = tmp_path / "python3.9"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = run("make", f"PYTHON={old}", "demo", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "controller needs Python 3.11 or newer; run: make PYTHON=python3.12 demo" in done.stdout
+    assert not (tmp_path / ".venv").exists()
+
+
 # The container
 # --------------------------------------------------------------------------------------------------------------------
 

@@ -142,7 +142,10 @@ class Demo:
         self.narrator.scene("The state at the end")
         for line in status_text(tuple(self.daemon.reports.values())).splitlines():
             self.narrator.say(f"  {line}")
-        self.narrator.say("\nThat was all of it. Next: write a spec, then `controller --once` shows what it would do.")
+        self.narrator.say(
+            "\nThat was all of it. Next, in your own account: `controller import CLUSTER` makes specs of what runs,"
+            "\n`controller --once` shows what would change and writes nothing."
+        )
 
     async def create(self) -> None:
         """Specs become services, on the right instances."""
