@@ -1,5 +1,7 @@
 """Files → workloads: text stays text, one bad document stops itself alone, all that is wrong comes out of one run."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from controller.core.diagnostics import MOST_FINDINGS, Code
@@ -292,6 +294,20 @@ def test_of_many_mistakes_a_thousand_are_told():
     )
     exactly = text.replace(f"  x{MOST_FINDINGS}: 1\n", "")
     assert len(parse({"f.yaml": exactly.encode()}).diagnostics) == MOST_FINDINGS
+
+
+def test_of_many_mistakes_as_yaml_a_thousand_are_told_too():
+    text = spec(f"cluster: c\n{TASK}") + "  target: x\n" + "  target: y\n" * (MOST_FINDINGS + 1)
+    found = parse({"f.yaml": text.encode()}).diagnostics
+    assert [one.code for one in found] == [*[Code.DUPLICATE_KEY] * MOST_FINDINGS, Code.TOO_MANY_FINDINGS]
+
+
+def test_a_pause_ends_at_its_end():
+    until = datetime(2026, 12, 1, 17, tzinfo=UTC)
+    pause = one(spec(f"cluster: c\n{TASK}reconcile: {{suspend: {{reason: x, until: '{until.isoformat()}'}}}}\n"))
+    suspend = pause.document.spec.reconcile.suspend
+    assert suspend.active(until - timedelta(microseconds=1))
+    assert not suspend.active(until)
 
 
 def test_a_thousand_documents_are_read_and_one_more_is_not():

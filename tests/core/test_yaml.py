@@ -115,6 +115,18 @@ BOUNDS = {
         Code.TOO_DEEP,
         "f.yaml:2:35",
     ),
+    "levels of an alias that holds a text": (
+        b"- &a %sx%s\n- %s*a%s" % (b"[" * 32, b"]" * 32, b"[" * 31, b"]" * 31),
+        b"- &a %sx%s\n- %s*a%s" % (b"[" * 32, b"]" * 32, b"[" * 32, b"]" * 32),
+        Code.TOO_DEEP,
+        "f.yaml:2:35",
+    ),
+    "levels around an alias of a text": (
+        b"- &a x\n- %s*a%s" % (b"[" * 63, b"]" * 63),
+        b"- &a x\n- %s*a%s" % (b"[" * 64, b"]" * 64),
+        Code.TOO_DEEP,
+        "f.yaml:2:66",
+    ),
     "levels of an alias of an alias": (
         b"- &a %s\n- &b %s*a%s\n- %s*b%s" % (_lists(21), b"[" * 21, b"]" * 21, b"[" * 21, b"]" * 21),
         b"- &a %s\n- &b %s*a%s\n- %s*b%s" % (_lists(21), b"[" * 21, b"]" * 21, b"[" * 22, b"]" * 22),
