@@ -61,7 +61,7 @@ BREATH: Final = 0.5
 """Seconds between two looks at what something was heard of: a hundred events are one look."""
 TAKEN_AT_ONCE: Final = 50
 """Reports of a look that are taken over before others get their turn: about a millisecond."""
-DRAIN: Final = 20.0
+DRAIN: Final = 15.0
 """Seconds that the work in flight is given to end when the daemon stops; ECS kills after 30 unless told otherwise."""
 
 
