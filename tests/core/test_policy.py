@@ -47,7 +47,10 @@ SIDECAR = "{name: log, image: i, essential: false, portMappings: [{containerPort
             "excludes dl1.24xlarge",
         ),
         (
-            task("placementConstraints: [{type: memberOf, expression: 'attribute:a == b and attribute:ecs.os-type == windows'}]"),
+            task(
+                "placementConstraints: [{type: memberOf, expression: 'attribute:a == b and"
+                " attribute:ecs.os-type == windows'}]"
+            ),
             "contradiction",
             "excludes dl1.24xlarge",
         ),
