@@ -131,6 +131,13 @@ def test_numbers_and_booleans_are_those_of_yaml_1_2():
         assert service["deploymentConfiguration"]["canaryConfiguration"]["canaryPercent"] == number
 
 
+def test_names_have_at_most_255_characters():
+    for name, valid in (("n" * 255, True), ("n" * 256, False)):
+        text = spec(f"cluster: c\ntaskDefinition: {{family: {name}, containerDefinitions: [{{name: {name}}}]}}\n")
+        assert bool(parse({"f.yaml": text.encode()}).workloads) == valid
+        assert bool(parse({"f.yaml": named(name).encode()}).workloads) == valid
+
+
 def test_a_member_without_a_value_is_not_there():
     empty = one(
         f"{HEAD}metadata: {{name: a, labels: }}\nspec:\n  cluster: c\n  target:\n  replicas: ~\n  gaudi: null\n"
