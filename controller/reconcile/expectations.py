@@ -59,7 +59,8 @@ class Expectations:
         if expectation is None:
             return None
         age = now - expectation.since
-        if age >= HORIZON or not _older(expectation.written, observation.service):
+        written = expectation.written
+        if age >= HORIZON or not _older(written, observation.service) or _given_up(written, observation):
             del self._by_key[key]
             return None
         return min(max(age.total_seconds(), RECHECK), LONGEST_RECHECK)
@@ -73,7 +74,13 @@ def _older(written: Written, seen: LiveService | None) -> bool:
         return True
     if seen.created_at > after.created_at or seen.status != "ACTIVE":
         return False
-    return _before_its_deployment(after, seen) or _unchanged(written, seen)
+    return _before_its_deployment(after, seen) or (_unchanged(written, seen) and not _superseded(after, seen))
+
+
+def _given_up(written: Written, observation: Observation) -> bool:
+    """Whether ECS has rolled the write back. The service is then as it was before it, but that is no old news."""
+    rollout = observation.rollout
+    return rollout is not None and rollout.failed and rollout.target == written.after.task_definition
 
 
 def _before_its_deployment(after: LiveService, seen: LiveService) -> bool:
@@ -82,6 +89,13 @@ def _before_its_deployment(after: LiveService, seen: LiveService) -> bool:
     known = {deployment.get("id") for deployment in seen.deployments}
     later = seen.primary.get("createdAt", 0) > after.primary.get("createdAt", 0)
     return primary is not None and primary not in known and not later
+
+
+def _superseded(after: LiveService, seen: LiveService) -> bool:
+    """Whether the deployment that the write answered is there and no longer the PRIMARY one: it is being rolled back,
+    or somebody has changed the service since."""
+    primary = after.primary.get("id")
+    return primary != seen.primary.get("id") and primary in {one.get("id") for one in seen.deployments}
 
 
 def _unchanged(written: Written, seen: LiveService) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.core.live import LiveService, Observation
+from controller.core.live import LiveService, Observation, Rollout
 from controller.core.workload import Key
 from controller.reconcile.expectations import HORIZON, LONGEST_RECHECK, RECHECK, Expectations, Written
 
@@ -24,6 +24,44 @@ def service(
     return LiveService({
         "serviceName": "s", "serviceArn": "a", "status": status, "createdAt": created, "deployments": listed, **members,
     })  # fmt: skip
+
+
+OLD, NEW = {"taskDefinition": "bert:1"}, {"taskDefinition": "bert:2"}
+ROLLED_BACK_FROM = (service(("d1", 10.0), **OLD), service(("d2", 20.0), ("d1", 10.0), **NEW))
+
+
+@pytest.mark.parametrize(
+    ("seen", "old"),
+    [
+        (service(("d1", 10.0), **OLD), True),
+        (service(("d2", 20.0), ("d1", 10.0), **NEW), False),
+        (service(("d1", 10.0), ("d2", 20.0), **OLD), False),
+        (service(("d3", 30.0), ("d2", 20.0), **OLD), False),
+    ],
+    ids=["before", "after", "being rolled back", "undone by somebody"],
+)
+def test_a_deployment_that_is_no_longer_the_primary_one_is_no_old_news(seen: LiveService, *, old: bool) -> None:
+    """Though the service names the task definition that it named before the write."""
+    before, after = ROLLED_BACK_FROM
+    assert (patience(before, after, seen, "taskDefinition") is not None) is old
+
+
+@pytest.mark.parametrize(
+    ("status", "target", "old"),
+    [
+        ("ROLLBACK_SUCCESSFUL", "bert:2", False),
+        ("ROLLBACK_IN_PROGRESS", "bert:2", False),
+        ("IN_PROGRESS", "bert:2", True),
+        ("ROLLBACK_SUCCESSFUL", "bert:0", True),
+    ],
+)
+def test_a_rollback_that_was_over_before_anybody_looked(status: str, target: str, *, old: bool) -> None:
+    """The service is exactly as before the write; only the list of its deployments tells that it was another."""
+    before, after = ROLLED_BACK_FROM
+    expectations = Expectations()
+    expectations.expect(KEY, Written(before, after, frozenset({"taskDefinition"})), NOON)
+    observation = Observation(service=before, rollout=Rollout("arn", status, target))
+    assert (expectations.patience(KEY, observation, NOON + timedelta(seconds=5)) is not None) is old
 
 
 def tagged(**tags: str) -> dict[str, Any]:
