@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.cli.main import VERBS
 from tests.cli.conftest import PATIENCE, process, spec
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def test_what_only_prints_loads_nothing_heavy(arguments):
     assert modules.isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("verb", ["run", "validate", "render", "schema", "sandbox", "demo"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_help_of_a_verb_loads_no_aws_client(verb):
     code, modules, shown = watched(verb, "--help")
     assert code == 0
