@@ -130,6 +130,7 @@ def test_bad_specs(shell, aws, specs):
     write(specs, "good", spec("good"))
     write(specs, "list", "- bert\n")
     shell.type("controller validate specs")
+    shell.type("controller validate specs/list.yaml -o json")
     shell.type("controller render --explain specs/bert.yaml")
     shell.type("controller --once")
 

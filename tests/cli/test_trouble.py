@@ -1,6 +1,7 @@
 """What stands between a person and AWS: each trouble exits 1 with one sentence that says what to do, and nothing is
 written. The document of `-o json` is whole all the same."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,26 @@ def test_a_folder_that_cannot_be_listed(controller, specs, monkeypatch):
     monkeypatch.setattr("os.scandir", refuse)
     outcome = controller("--once")
     assert (outcome.code, outcome.err) == (1, "error: source specs cannot be listed: Permission denied\n")
+
+
+@pytest.mark.parametrize("source", ["specs", "specs/bert.yaml"])
+def test_a_file_that_may_not_be_read(controller, source, monkeypatch):
+    """As root a mode of 000 stops nobody, so the system's refusal is played."""
+    really = os.open
+
+    def refuse(path, *how, **more):
+        if str(path).endswith("bert.yaml"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path, *how, **more)
+
+    monkeypatch.setattr("os.open", refuse)
+    outcome = controller("validate", source)
+    assert outcome.code == 3
+    assert "error[unreadable-file] cannot be read: Permission denied\n  --> specs/bert.yaml:1:1\n" in outcome.out
+    outcome = controller("--once", "-s", source)
+    assert outcome.code == 3
+    assert "error[unreadable-file] cannot be read: Permission denied\n  --> bert.yaml:1:1\n" in outcome.err
+    assert outcome.out.endswith("0 to delete, 1 invalid, 0 in sync\n")
 
 
 def test_an_unknown_kind_of_source(controller):
