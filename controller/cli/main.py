@@ -133,9 +133,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = output.INTERRUPTED
     except Exception:  # noqa: BLE001 - the last boundary: a bug is told as one, with all that finds it
-        import traceback
-
-        output.note(traceback.format_exc().rstrip())
+        _traceback()
         code = _failed(
             f"this is a bug in controller {controller.__version__}, please report it with the lines above", 1
         )
@@ -174,6 +172,17 @@ def _failed(sentence: str, code: int) -> int:
 
     output.note(f"error: {escaped(redact(sentence))}")
     return code
+
+
+def _traceback() -> None:
+    """What finds a bug. People paste it into issues, so it shows no secret either."""
+    import traceback
+
+    from controller.core.quoting import escaped
+    from controller.core.redact import redact
+
+    for line in redact(traceback.format_exc()).splitlines():
+        output.note(escaped(line))
 
 
 def _several(group: "ExceptionGroup[Exception]") -> int:

@@ -152,6 +152,7 @@ def test_a_bug_says_that_it_is_one(specs):
         "a bug: LookupError: no such thing: token=•••• sha256:9c56",
     )
     assert "Traceback (most recent call last)" in done.stderr
+    assert "abcdefgh" not in done.stdout + done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: this is a bug in controller ")
 
 
