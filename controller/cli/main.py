@@ -160,6 +160,8 @@ def run(arguments: list[str] | None = None) -> int:
         return 0 if ASKED & {*given} else 1
     except OSError as error:  # what the operating system refuses is said in one sentence, whoever asked for it
         said = error.strerror or str(error)
+        if not error.filename:
+            output.had_enough()  # it may have been stdout, which would complain again at the very end
         return _failed(f"{os.fspath(error.filename)}: {said}" if error.filename else said, 1)
     except ExceptionGroup as group:
         return _several(group)

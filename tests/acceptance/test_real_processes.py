@@ -198,7 +198,10 @@ def test_a_target_is_worked_in_with_its_role_and_history_goes_to_s3(place: Place
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [24, pytest.param(120, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize(
+    "count",
+    [24, *(pytest.param(many, marks=[pytest.mark.slow, pytest.mark.timeout(2400)]) for many in (120, 1000))],
+)
 def test_specs_in_s3_become_services_under_the_throttle_of_aws(tmp_path: Path, count: int) -> None:
     """In real time, as fast as AWS lets anybody be: RegisterTaskDefinition is the narrow place. A thousand, in virtual
     time: `test_thousand`."""

@@ -68,6 +68,7 @@ def empty_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
     for name in os.environ:
         if name.upper().startswith(("AWS_", "CONTROLLER_")) or name.upper().endswith(("_PROXY", "_COLOR", "COLUMNS")):
             monkeypatch.delenv(name)
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # what nobody sets for a user
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return monkeypatch
