@@ -16,7 +16,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@echo "Making $(VENV) with what $< pins; this takes about a minute, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(STAMP) ## Play the controller against an embedded AWS (no account, under 30 s)

@@ -139,7 +139,7 @@ def test_the_sandbox_without_its_extra_says_what_to_install(clean):
         done = alone(clean, "--once", "-s", ROOT / "deploy" / "examples" / "hl-smi.yaml", AWS_ENDPOINT_URL=url, **keys)
         assert (done.returncode, done.stderr) == (2, "")
         assert "+ default/dl-test" in done.stdout
-        running.send_signal(signal.SIGINT)
+        running.send_signal(signal.SIGTERM)
         assert running.wait(PATIENCE) == 0
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,12 +13,19 @@ import pytest
 from tests.cli.conftest import PATIENCE, command, credentials, silent, spec
 from tests.report.schemas import checked
 
+HEARING = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""A shell lets what it runs in the background ignore SIGINT, and whoever is started from there inherits that."""
+
 
 @contextlib.contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A command that runs until it is told to stop."""
+    """A command that runs until it is told to stop, and hears SIGINT also where the tests run in the background."""
     running = subprocess.Popen(
-        command(*arguments),
+        [sys.executable, "-c", HEARING, *command(*arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
