@@ -11,9 +11,8 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import aiohttp
@@ -29,9 +28,10 @@ from controller.app.collector import collect_seldom
 from controller.app.compose import SystemClock
 from controller.app.known import KnownReports
 from controller.app.survey import Survey, Terms, survey
-from controller.aws.api import Api
+from controller.aws.buckets import BUCKET_OF, Bucket
 from controller.aws.client import Connection, connect
 from controller.aws.ecs import EcsReader
+from controller.aws.limits import Limited, Limiter
 from controller.core.plan import Drift
 
 Pass: TypeAlias = Callable[[], Awaitable[int]]
@@ -42,6 +42,9 @@ TARGET = "AmazonEC2ContainerServiceV20141113.DescribeServices"
 REGION = "us-east-1"
 KEYS: dict[str, Any] = {"region_name": REGION, "aws_access_key_id": "x", "aws_secret_access_key": "x"}
 PASSES = 5
+NEVER_EMPTY = {operation: Bucket(operation, 1_000_000, 1_000_000) for operation in BUCKET_OF}
+"""The daemon's own limiter, which bounds what is in flight as it does there, with tokens for everything: waiting costs
+no CPU, and would be all that is measured."""
 
 
 class Blocked:
@@ -108,19 +111,6 @@ async def raw(url: str, count: int) -> AsyncIterator[Pass]:
         yield lambda: in_batches(count, describe)
 
 
-@dataclass(frozen=True, slots=True)
-class Gated:
-    """An `Api` that makes as many calls at once as the loops beside it; in the daemon the limiter sees to that."""
-
-    api: Api
-    gate: asyncio.Semaphore
-
-    async def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Api`."""
-        async with self.gate:
-            return await self.api.call(operation, params)
-
-
 @asynccontextmanager
 async def ours(url: str, count: int) -> AsyncIterator[Pass]:
     """A whole in-sync pass of the controller: observe, normalise, compare, plan, status."""
@@ -128,7 +118,7 @@ async def ours(url: str, count: int) -> AsyncIterator[Pass]:
     held: list[Survey] = []  # as the daemon holds its reports
     collect_seldom()
     async with connect(Connection(region=REGION, endpoint_url=url, access_key="x", secret_key="x")) as api:
-        ecs = EcsReader(Gated(api, asyncio.Semaphore(CONCURRENCY)))
+        ecs = EcsReader(Limited(api, Limiter(share=1.0, buckets=NEVER_EMPTY)))
 
         async def look() -> int:
             seen = await survey(wanted, ecs, clock, terms=Terms(OWNER), known=known)
