@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from controller.app import places
+from controller.app import folders
 from controller.app.recording import Journal
 from controller.aws.api import Api
 from controller.aws.client import Connection, connect
@@ -79,7 +79,7 @@ async def open_source(settings: Settings, *, wake_up: WakeUp | None = None) -> A
             signers = Path(settings.source_signers) if settings.source_signers else None
             yield GitSource(
                 location,
-                places.cache() / "git",
+                folders.cache() / "git",
                 allowed_signers=signers,
                 allow_rewind=settings.source_rewind,
                 poll=settings.poll,
@@ -104,7 +104,7 @@ async def open_journal(settings: Settings, clock: Clock) -> AsyncIterator[Journa
             async with connect(_connection(settings), "dynamodb") as api:
                 yield DynamoJournal(api, place.removeprefix("//"))
         case "sqlite":
-            yield SqliteJournal(Path(place) if place else places.state() / "journal.sqlite")
+            yield SqliteJournal(Path(place) if place else folders.state() / "journal.sqlite")
         case _:
             yield MemoryJournal()
 

@@ -8,7 +8,7 @@ workload is never two workers', and nothing is written on the word of an old obs
 
 What goes wrong stays where it goes wrong: an unreadable source leaves the last revision standing, a cluster that
 cannot be observed makes its own workloads unknown, a workload that fails is retried by itself with backoff.
-Neighbours: `following`, `fleet`, `clusters`, `attempts`, `touched`, `deletions`, `survey`, `reconcile.reconciler`,
+Neighbours: `following`, `workloads`, `clusters`, `attempts`, `touched`, `deletions`, `survey`, `reconcile.reconciler`,
 `runtime`.
 """
 
@@ -23,15 +23,14 @@ from typing import Any, Final
 from controller.app.attempts import Attempts
 from controller.app.clusters import Clusters
 from controller.app.deletions import Deletions
-from controller.app.fleet import Fleet
 from controller.app.following import Aside, Following, in_a_thread
 from controller.app.known import KnownReports
 from controller.app.once import acted, terms_of
 from controller.app.survey import EVENTS, Survey, Terms, orphan_report, report_of, survey, waits_for_others
 from controller.app.touched import Touched
+from controller.app.workloads import Workloads
 from controller.aws.client import with_events
 from controller.aws.limits import Priority, priority
-from controller.core.applied import Cause
 from controller.core.callers import Callers, Write
 from controller.core.desired import Desired
 from controller.core.live import Observation
@@ -84,7 +83,7 @@ class Daemon:
     """Told how long each look at everything took."""
     following: Following = field(init=False)
     clusters: Clusters = field(init=False)
-    fleet: Fleet = field(init=False)
+    workloads: Workloads = field(init=False)
     queue: WorkQueue[Key] = field(init=False)
     _rollouts: Rollouts = field(init=False)
     _survey_now: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,7 +104,7 @@ class Daemon:
         self.following = Following(
             self.source, self.settings, clock, self.log, self._changed, self.aside, target=self.target
         )
-        self.fleet = Fleet(clock, self.log)
+        self.workloads = Workloads(clock, self.log)
         self.queue = WorkQueue(self.jitter, self.instruments)
         self._deletions = Deletions(self.settings.resync)
         self._rollouts = Rollouts(self.settings.max_concurrent_rollouts)
@@ -129,7 +128,7 @@ class Daemon:
     @property
     def reports(self) -> Mapping[Key, WorkloadReport]:
         """How every workload stood when it was last looked at."""
-        return self.fleet.reports
+        return self.workloads.reports
 
     async def run(self) -> None:
         """Run until `stop`. What is being written then is finished first, for as long as there is time."""
@@ -212,7 +211,7 @@ class Daemon:
             woken = self._watch_now.is_set()
             self._watch_now.clear()
             now = asyncio.get_running_loop().time()
-            keys = (self.fleet.moving() | self._touched.watched(now) | self._woken) - self.queue.held
+            keys = (self.workloads.moving() | self._touched.watched(now) | self._woken) - self.queue.held
             self._woken &= self.queue.held  # what a worker has in hand is looked at when it is done
             if keys and self.following.found is not None:
                 with priority(Priority.ROLLOUT):
@@ -296,7 +295,7 @@ class Daemon:
     def _forget(self, keys: Iterable[Key]) -> None:
         """These are no more."""
         for key in list(keys):
-            self.fleet.drop(key)
+            self.workloads.drop(key)
             self._attempts.forget(key)
             self._touched.forget(key)
 
@@ -334,7 +333,7 @@ class Daemon:
             self._attempts.failed(key, left, result.error, at=now)
         else:
             self._attempts.forget(key)
-        self._tell(key, result)
+        self.workloads.tell(key, result)
         return Next(after=wanted.after, failed=wanted.backoff, terminal=wanted.terminal)
 
     async def _result(self, key: Key) -> Result | None:
@@ -370,34 +369,16 @@ class Daemon:
 
     def _keep(self, report: WorkloadReport, desired: Desired) -> None:
         rendered = desired.rendered.get(report.key)
-        if self.fleet.keep(report, rendered.digest if rendered is not None else None):
+        if self.workloads.keep(report, rendered.digest if rendered is not None else None):
             self._wake_dependents(report.key)
 
     def _ready(self) -> Mapping[str, bool]:
-        return self.fleet.ready({key: rendered.digest for key, rendered in self.desired.rendered.items()})
+        return self.workloads.ready({key: rendered.digest for key, rendered in self.desired.rendered.items()})
 
     def _wake_dependents(self, key: Key) -> None:
         for other in self._dependents.get(key.in_target, ()):
             if other in self.reports and waits_for_others(self.reports[other].plan):
                 self.queue.add(other, priority=CHANGED)
-
-    def _tell(self, key: Key, result: Result) -> None:
-        if result.error is not None:
-            self.log.warning("reconcile failed", workload=str(key), reason=result.error.reason, error=str(result.error))
-            return
-        for change in result.made_true:
-            self.log.warning(
-                "change applied" if change.cause is Cause.SPEC else "drift healed",
-                workload=str(key),
-                field=change.field,
-                live=change.live,
-                spec=change.spec,
-                effect=change.effect,
-                cause=str(change.cause),
-                by=change.by,
-            )
-        if result.done and result.plan.drift is Drift.ORPHANED:
-            self.log.warning("deleted", workload=str(key))
 
     def _crashed(self, key: Key | None, error: Exception) -> None:
         if key is not None and key in self.reports:

@@ -93,7 +93,10 @@ def health(live: LiveService | None, deadline: Deadline | None = None) -> Health
         return Health(HealthState.MISSING, "the service does not exist")
     tasks = f"{live.running} of {live.desired} tasks run"
     if live.draining:
-        return Health(HealthState.PROGRESSING, f"draining, {live.running} tasks still run")
+        return Health(
+            HealthState.PROGRESSING,
+            f"draining, {live.running} task{'s still run' if live.running != 1 else ' still runs'}",
+        )
     state = str(live.primary.get("rolloutState", "COMPLETED"))
     if state == "FAILED":
         why = str(live.primary.get("rolloutStateReason", "")) or live.trouble
@@ -238,7 +241,7 @@ def _progress(plan: Plan, healthy: Health, error: ControllerError | None) -> lis
     if waiting:
         return [Condition(Type.RECONCILING, State.TRUE, waiting.reason, waiting.message)]
     if plan.steps:
-        return [Condition(Type.RECONCILING, State.TRUE, Reason.PROGRESSING, "changes are being applied")]
+        return [Condition(Type.RECONCILING, State.TRUE, Reason.PROGRESSING, "changes are to be applied")]
     if healthy.state is HealthState.PROGRESSING:
         return [Condition(Type.RECONCILING, State.TRUE, Reason.PROGRESSING, healthy.message)]
     if healthy.reason is Reason.DEADLINE_EXCEEDED:

@@ -242,7 +242,7 @@ class Running:
         wanted = self.daemon.desired.rendered
         keys = [Key("default", name) for name in names] or list(wanted)
         digests = {key: one.digest for key, one in wanted.items()}
-        found = self.daemon.fleet.ready(digests)
+        found = self.daemon.workloads.ready(digests)
         return all(key in wanted and found.get(str(key), False) for key in keys) and not (
             not names and self.source.files and not wanted
         )

@@ -194,3 +194,14 @@ def test_the_newest_trouble_is_told_and_calm_events_are_not() -> None:
     assert rolling_out(*events).trouble == "deployment failed: tasks failed to start"
     calm = ["has reached a steady state.", "has started 2 tasks: (task x) (task y).", "deployment completed."]
     assert rolling_out(*((float(at), message) for at, message in enumerate(calm))).trouble is None
+
+
+@pytest.mark.parametrize(("running", "told"), [(1, "draining, 1 task still runs"), (2, "draining, 2 tasks still run")])
+def test_one_task_is_no_plural(running: int, told: str) -> None:
+    live = LiveService({"serviceName": "s", "serviceArn": "a", "status": "DRAINING", "runningCount": running})
+    assert health(live).message == told
+
+
+def test_a_plan_that_a_dry_run_only_shows_does_not_say_that_it_is_being_carried_out() -> None:
+    found = conditions(Plan(KEY, Drift.DRIFTED, steps=(ScaleToZero(KEY),)), Health(HealthState.HEALTHY, ""))
+    assert found[Type.RECONCILING].message == "changes are to be applied"

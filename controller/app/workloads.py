@@ -9,13 +9,15 @@ from typing import Any
 
 from controller.core.applied import Cause
 from controller.core.pass_report import WorkloadReport, settled
+from controller.core.plan import Drift
 from controller.core.status import HealthState, is_ready, transition
 from controller.core.workload import Key
 from controller.reconcile.ports import Clock
+from controller.reconcile.reconciler import Result
 
 
 @dataclass(slots=True)
-class Fleet:
+class Workloads:
     """The reports of all workloads, and of services without a spec."""
 
     clock: Clock
@@ -48,6 +50,25 @@ class Fleet:
                     message=condition.message,
                 )
         return is_ready(new) and not was_ready
+
+    def tell(self, key: Key, result: Result) -> None:
+        """Say what came of a workload that was seen to."""
+        if result.error is not None:
+            self.log.warning("reconcile failed", workload=str(key), reason=result.error.reason, error=str(result.error))
+            return
+        for change in result.made_true:
+            self.log.warning(
+                "change applied" if change.cause is Cause.SPEC else "drift healed",
+                workload=str(key),
+                field=change.field,
+                live=change.live,
+                spec=change.spec,
+                effect=change.effect,
+                cause=str(change.cause),
+                by=change.by,
+            )
+        if result.done and result.plan.drift is Drift.ORPHANED:
+            self.log.warning("deleted", workload=str(key))
 
     def drop(self, key: Key) -> None:
         """Forget a workload that is no more."""
