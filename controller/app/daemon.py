@@ -253,6 +253,7 @@ class Daemon:
     def heard(self, write: Write) -> None:
         """Somebody has written to a service."""
         self._touched.callers = self._touched.callers.remember(write)
+        self.reconciler.expectations.overtaken(write.key, write.caller.at)
 
     def _is_stale(self, key: Key, seen: Observation) -> bool:
         expectations = self.reconciler.expectations
@@ -334,7 +335,7 @@ class Daemon:
         else:
             self._attempts.forget(key)
         self.workloads.tell(key, result)
-        return Next(after=wanted.after, failed=wanted.backoff, terminal=wanted.terminal)
+        return Next(wanted.after, failed=wanted.backoff, terminal=wanted.terminal, refused=wanted.refused)
 
     async def _result(self, key: Key) -> Result | None:
         """What came of a key; None where nothing is to be done about it, or nothing yet."""

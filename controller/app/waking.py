@@ -46,15 +46,16 @@ class Bell:
     """The shard that has understood the last message."""
 
     def understand(self, body: str) -> Wake | Ignored:
-        """What a message asks for, of the first shard that it means something to."""
+        """What a message asks for, of the first shard that it means something to; else why it means nothing to the
+        one that it is for, or where it is for none, why it is not."""
         self._for = None
-        why = Ignored.MALFORMED
+        why = Ignored.ELSEWHERE
         for shard, watch in self.watches:
             meaning = understand(body, watch, shard.daemon.desired.rendered)
             if isinstance(meaning, Wake):
                 self._for = shard
                 return meaning
-            why = meaning
+            why = meaning if meaning is not Ignored.ELSEWHERE else why
         return why
 
     def ring(self, wake: Wake) -> None:

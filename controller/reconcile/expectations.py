@@ -3,8 +3,8 @@
 For a while after CreateService, UpdateService or DeleteService, DescribeServices may answer the state before, even a
 deleted incarnation of the same name. Planning on that would create twice or undo what is under way. So each write
 leaves an expectation: what was there before it and what its own answer said. An observation that still shows the
-former where the write has changed it is called stale and looked at again a little later. After two minutes reality is
-believed as it is. Kept in memory only: after a restart the worst case is one write that changes nothing. Sources:
+former where the write has changed it is called stale and looked at again a little later. After two minutes, or once
+somebody else is known to have written later, reality is believed as it is. Kept in memory only: after a restart the worst case is one write that changes nothing. Sources:
 terraform-provider-aws #24565, Kubernetes KEP-5647. Neighbours: `act` (what was written), `reconciler`.
 """
 
@@ -51,6 +51,14 @@ class Expectations:
         """Remember what was written to a key."""
         self._by_key = {other: one for other, one in self._by_key.items() if now < one.since + HORIZON}
         self._by_key[key] = _Expectation(written, now)
+
+    def overtaken(self, key: Key, at: datetime) -> None:
+        """Somebody else has written to a service at `at`, by CloudTrail's word (whole seconds, cut off). Where that is
+        certainly after our own write, the state from before it may be what they have made of it: without this an edit
+        that brings back the former value would pass for an old answer."""
+        expectation = self._by_key.get(key)
+        if expectation is not None and at > expectation.since:
+            del self._by_key[key]
 
     def patience(self, key: Key, observation: Observation, now: datetime) -> float | None:
         """Seconds until the key is worth another look, where the observation is older than our last write; None where

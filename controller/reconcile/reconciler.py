@@ -6,7 +6,7 @@ Neighbours: `observe`, `core.plan`, `act`, `core.status`; called by `controller.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from controller.core.changes import Change
@@ -60,9 +60,10 @@ class Result:
 
     @property
     def settled(self) -> Plan:
-        """The plan as it stands once its steps are done: nothing is left, unless a step failed."""
-        if self.error is not None or not self.plan.steps or len(self.done) < len(self.plan.steps):
-            return self.plan
+        """The plan as it stands once its steps are done: nothing is left, or of one of which a step failed the rest."""
+        left = self.plan.steps[len(self.done) :]
+        if self.error is not None or left or not self.plan.steps:
+            return replace(self.plan, steps=left)
         drift = Drift.BLOCKED if self.plan.holds else Drift.IN_SYNC
         return Plan(self.plan.key, drift, holds=self.plan.holds, ignored=self.plan.ignored, unknown=self.plan.unknown)
 
@@ -75,6 +76,8 @@ class Requeue:
     backoff: bool = False
     terminal: bool = False
     """It failed, and only a change of the spec or of the live state helps."""
+    refused: bool = False
+    """It failed, and is tried again after the time all the same: somebody may have granted it."""
     watch: bool = False
     """Something is under way that needs no hand: it is looked at together with others, in batches, until it is done."""
 
@@ -87,7 +90,7 @@ def outcome(result: Result) -> Requeue:
         case Stalled():
             return Requeue(terminal=True)
         case Denied():
-            return Requeue(after=DENIED_RETRY)
+            return Requeue(after=DENIED_RETRY, refused=True)
         case Transient() | ControllerError():
             return Requeue(backoff=True)
         case None:

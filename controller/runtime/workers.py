@@ -25,6 +25,8 @@ class Next:
     failed: bool = False
     terminal: bool = False
     """It failed in a way that trying again does not mend: counted as an error, not retried."""
+    refused: bool = False
+    """It failed, and is looked at again after its time and not with backoff: counted as an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Workers(Generic[K]):
 
 
 def _outcome(wanted: Next) -> Outcome:
-    if wanted.failed or wanted.terminal:
+    if wanted.failed or wanted.terminal or wanted.refused:
         return Outcome.ERROR
     return Outcome.SUCCESS if wanted.after is None else Outcome.REQUEUE_AFTER
 

@@ -60,6 +60,21 @@ async def test_a_live_edit_is_healed_at_once_and_by_whom_is_told() -> None:
         assert (drift["field"], drift["live"], drift["by"]) == ("service.desiredCount", 3, ALICE)
 
 
+async def test_the_very_edit_that_was_healed_made_again_is_no_old_answer() -> None:
+    async with running(cloud(), Specs(fleet("bert")), resync=3600.0) as one:
+        await one.converged()
+        await one.rest(600)
+        bell = Bell([(shard(one), WATCH)])
+        for number in range(3):
+            one.cloud.hand("UpdateService", service="bert", desiredCount=3)
+            at = f"{one.daemon.reconciler.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+            event = json.loads(body("update_service", at=at))
+            event["detail"]["eventID"] = f"edit-{number}"
+            ring(bell, json.dumps(event))
+            assert await one.until(lambda: one.cloud.service("bert")["desiredCount"] == 1, step=0.1) <= 1
+            await one.rest(2)
+
+
 async def test_an_event_of_ecs_wakes_without_a_name() -> None:
     async with running(cloud(), Specs(fleet("bert")), resync=3600.0) as one:
         await one.converged()
@@ -117,3 +132,12 @@ async def test_a_queue_that_is_not_there_at_first_is_asked_for_again(monkeypatch
     await asyncio.gather(task, return_exceptions=True)
     assert len(tries) == 3
     assert [facts["error"] for facts in log.of("queue not listened to")] == ["no way"] * 3
+
+
+async def test_a_message_is_ignored_for_the_reason_of_the_shard_that_it_is_for() -> None:
+    async with running(cloud(), Specs(fleet("bert"))) as here, running(cloud(), Specs(fleet("bert"))) as there:
+        other = Watch("210987654321", "us-west-2", app="ecs-gaudi-controller")
+        bell = Bell([(shard(here), WATCH), (shard(there), other)])
+        unknown = body("update_service", at="2026-11-25T08:13:58Z").replace("bert", "gpt")
+        assert bell.understand(unknown) is Ignored.NOT_MANAGED
+        assert Bell([(shard(there), other)]).understand(unknown) is Ignored.ELSEWHERE

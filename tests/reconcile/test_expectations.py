@@ -182,3 +182,15 @@ def test_keys_do_not_know_each_other_and_old_ones_are_forgotten() -> None:
     assert expectations.patience(other, Observation(), NOON) is None
     expectations.expect(other, Written(None, CREATED), NOON + HORIZON)
     assert len(expectations) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "old"), [(-1, True), (0, True), (1, False)], ids=["before", "same second", "later"]
+)
+def test_who_writes_after_us_may_have_brought_the_former_value_back(seconds: int, *, old: bool) -> None:
+    """CloudTrail cuts its times off to the second, so one of our own second may have been before us."""
+    before, after = service(("d1", 10.0), desiredCount=1), service(("d1", 10.0), desiredCount=2)
+    expectations = Expectations()
+    expectations.expect(KEY, Written(before, after, frozenset({"desiredCount"})), NOON)
+    expectations.overtaken(KEY, NOON + timedelta(seconds=seconds))
+    assert (expectations.patience(KEY, Observation(service=before), NOON + timedelta(seconds=5)) is not None) is old

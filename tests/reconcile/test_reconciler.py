@@ -163,7 +163,7 @@ def held(*afters: float | None, reason: Reason = Reason.DEPENDENCY_NOT_READY) ->
         ),
         (
             Result(Plan(KEY, Drift.DRIFTED), WELL, error=Denied("", reason=Reason.ACCESS_DENIED)),
-            Requeue(after=DENIED_RETRY),
+            Requeue(after=DENIED_RETRY, refused=True),
         ),
         (Result(Plan(KEY, Drift.DRIFTED), WELL, error=Transient("")), Requeue(backoff=True)),
         (Result(Plan(KEY, Drift.DRIFTED), WELL, error=Ambiguous("")), Requeue(backoff=True)),
@@ -318,6 +318,7 @@ async def test_a_failing_step_ends_the_plan_and_says_so(bench: Bench) -> None:
     assert isinstance(result.error, Stalled)
     assert [type(step).__name__ for step in result.done] == ["EnsureTaskDefinition"]
     assert result.settled.drift is Drift.MISSING
+    assert [type(step).__name__ for step in result.settled.steps] == ["CreateService"]
     assert result.conditions[Type.STALLED].reason is Reason.REJECTED_BY_ECS
 
 

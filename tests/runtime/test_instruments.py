@@ -109,6 +109,7 @@ async def test_the_oldest_key_tells_how_late_the_workers_are():
         (Next(after=5000.0), Outcome.REQUEUE_AFTER, False, False),
         (Next(failed=True), Outcome.ERROR, False, True),
         (Next(terminal=True), Outcome.ERROR, True, False),
+        (Next(after=5000.0, refused=True), Outcome.ERROR, False, False),
     ],
 )
 async def test_how_a_reconciliation_ends(wanted, outcome, terminal, retried):
