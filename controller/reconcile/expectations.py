@@ -2,10 +2,11 @@
 
 For a while after CreateService, UpdateService or DeleteService, DescribeServices may answer the state before, even a
 deleted incarnation of the same name. Planning on that would create twice or undo what is under way. So each write
-leaves an expectation: what was there before it and what its own answer said. An observation that still shows the
-former where the write has changed it is called stale and looked at again a little later. After two minutes, or once
-somebody else is known to have written later, reality is believed as it is. Kept in memory only: after a restart the worst case is one write that changes nothing. Sources:
-terraform-provider-aws #24565, Kubernetes KEP-5647. Neighbours: `act` (what was written), `reconciler`.
+leaves an expectation: what was there before it and what its own answer said. An observation that still shows the former
+where the write has changed it is called stale and looked at again a little later. After two minutes, or once somebody
+else is known to have written later, reality is believed as it is. Kept in memory only: after a restart the worst case
+is one write that changes nothing. Sources: terraform-provider-aws #24565, Kubernetes KEP-5647. Neighbours: `act` (what
+was written), `reconciler`.
 """
 
 from dataclasses import dataclass, field
