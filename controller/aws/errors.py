@@ -76,6 +76,7 @@ TABLE: Final[tuple[Row, ...]] = (
     Row("ClientException", _transient(Reason.CONFLICT), "Too many concurrent attempts to create a new revision"),
     # A quota is no throttle, although botocore retries it as one
     Row("LimitExceededException", _stalled(Reason.LIMIT_EXCEEDED, "raise the quota in Service Quotas")),
+    Row("AttributeLimitExceededException", _stalled(Reason.LIMIT_EXCEEDED, "take custom attributes off the instance")),
     # Credentials and permissions
     *(Row("InvalidSignatureException", _denied(Reason.NO_CREDENTIALS, _CLOCK), text) for text in _SKEWED),
     *(Row(code, _denied(Reason.NO_CREDENTIALS, _CLOCK)) for code in ("RequestExpired", "RequestTimeTooSkewed")),
@@ -100,6 +101,8 @@ TABLE: Final[tuple[Row, ...]] = (
     Row("InvalidParameterException", _transient(Reason.CONFLICT), "TaskDefinition is inactive"),
     Row("UpdateInProgressException", _transient(Reason.CONFLICT)),
     Row("ConflictException", _transient(Reason.CONFLICT)),
+    Row("InvalidParameterException", _transient(Reason.CONFLICT), "The referenced task was not found"),
+    Row("TargetNotFoundException", _transient(Reason.CONFLICT)),
     # Roles and load balancers that were made a moment ago
     Row(
         "InvalidParameterException", _transient(Reason.REJECTED_BY_ECS), "verify that the ECS service role being passed"
@@ -147,7 +150,7 @@ def classify(error: ApiError, *, write: bool) -> ControllerError:
 
 
 def _answered(error: AnswerError, *, write: bool) -> ControllerError:
-    message = f"{error.operation} failed: {error.text.rstrip('.')} ({error.code})"
+    message = f"{error.operation} failed: {error.text.rstrip('.')} ({error.code}{_named(error)})"
     for row in TABLE:
         if row.code == error.code and row.text.lower() in error.text.lower():
             return row.make(message)
@@ -159,3 +162,10 @@ def _answered(error: AnswerError, *, write: bool) -> ControllerError:
     if error.status == 403:
         return Denied(message, reason=Reason.ACCESS_DENIED, advice=_PERMISSION)
     return Stalled(message, reason=Reason.REJECTED_BY_ECS)
+
+
+def _named(error: AnswerError) -> str:
+    """The resources that a ConflictException names, such as the tasks that a client token has started. Source: ECS API,
+    ConflictException."""
+    resources = error.details.get("resourceIds") or ()
+    return f": {', '.join(map(str, resources))}" if resources else ""

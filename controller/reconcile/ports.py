@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from controller.core.gaudi.fleet import Fleet
 from controller.core.live import LiveService, Revision, Rollout, ScalableTarget
+from controller.core.tasks import Started, Task
 
 
 class ScalableTargets(Protocol):
@@ -15,7 +17,15 @@ class ScalableTargets(Protocol):
         ...
 
 
-class ReadEcs(ScalableTargets, Protocol):
+class StoppedTasks(Protocol):
+    """Why services are not well: what has become of their tasks."""
+
+    async def stopped_tasks(self, cluster: str, service: str) -> Sequence[Mapping[str, Any]]:
+        """Tasks of a service that have stopped within the hour, as DescribeTasks answers them, in no order."""
+        ...
+
+
+class ReadEcs(ScalableTargets, StoppedTasks, Protocol):
     """The read side of one account and region. All methods raise members of `controller.errors`' tree."""
 
     async def services(self, cluster: str, names: Iterable[str]) -> dict[str, LiveService]:
@@ -54,6 +64,10 @@ class ReadEcs(ScalableTargets, Protocol):
         """The newest service deployment that tried to bring out this revision."""
         ...
 
+    async def fleet(self, cluster: str) -> Fleet:
+        """The container instances of a cluster and the tasks on them; whole, or an error."""
+        ...
+
 
 class Ecs(ReadEcs, Protocol):
     """Both sides. A write is sent once; `Ambiguous` says that its answer is lost."""
@@ -84,6 +98,39 @@ class Ecs(ReadEcs, Protocol):
 
     async def untag(self, arn: str, keys: Sequence[str]) -> None:
         """Take tags away."""
+        ...
+
+
+class ReadTasks(Protocol):
+    """The standalone tasks of one account and region, read only."""
+
+    async def list_tasks(
+        self,
+        cluster: str,
+        *,
+        started_by: str | None = None,
+        family: str | None = None,
+        service: str | None = None,
+        instance: str | None = None,
+        stopped: bool = False,
+    ) -> tuple[str, ...]:
+        """ARNs of tasks that are to run, or (`stopped`) not any longer; `started_by` goes with no other filter."""
+        ...
+
+    async def describe_tasks(self, cluster: str, arns: Iterable[str]) -> dict[str, Task]:
+        """ARN → task; what ECS calls MISSING is left out."""
+        ...
+
+
+class Tasks(ReadTasks, Protocol):
+    """Both sides. A write is sent once; `Ambiguous` says that its answer is lost."""
+
+    async def run_task(self, request: Mapping[str, Any]) -> Started:
+        """Start up to ten tasks; the same `clientToken` and request answer the same tasks and failures again."""
+        ...
+
+    async def stop_task(self, cluster: str, arn: str, *, reason: str) -> Task:
+        """Ask a task to stop."""
         ...
 
 

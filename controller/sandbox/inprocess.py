@@ -49,7 +49,9 @@ class InProcess:
         try:
             answer = self.simulator.call(operation, clone(dict(params)), self.clock.now())
         except EcsError as error:
-            raise AnswerError(operation, code=error.code, message=error.message, status=error.status) from error
+            raise AnswerError(
+                operation, code=error.code, message=error.message, status=error.status, details=error.members
+            ) from error
         if self.interceptor is not None:
             answer = await self.interceptor.after(operation, params, answer)
         return answer

@@ -54,6 +54,9 @@ ROWS: list[tuple[str, str, type[ControllerError], Reason, str | None]] = [
         *(PARAMETER, "Unable to update task definition on services with a CODE_DEPLOY deployment controller."),
         *(Stalled, Reason.REJECTED_BY_ECS, None),
     ),
+    (PARAMETER, "The referenced task was not found.", Transient, Reason.CONFLICT, None),
+    ("TargetNotFoundException", "The specified target wasn't found.", Transient, Reason.CONFLICT, None),
+    ("AttributeLimitExceededException", "You can apply up to 10…", Stalled, Reason.LIMIT_EXCEEDED, "custom attributes"),
     (CLIENT, "TaskDefinition is inactive", Transient, Reason.CONFLICT, None),
     (PARAMETER, "TaskDefinition is inactive", Transient, Reason.CONFLICT, None),
     (CLIENT, "Role is not valid", Stalled, Reason.REJECTED_BY_ECS, "executionRoleArn"),
@@ -77,8 +80,6 @@ ROWS: list[tuple[str, str, type[ControllerError], Reason, str | None]] = [
     ("PlatformTaskDefinitionIncompatibilityException", "No.", Stalled, Reason.REJECTED_BY_ECS, None),
     ("NamespaceNotFoundException", "No such namespace.", Stalled, Reason.REJECTED_BY_ECS, None),
     ("BlockedException", "Your account was blocked.", Stalled, Reason.ACCESS_DENIED, "AWS Support"),
-    ("TargetNotFoundException", "No such target.", Stalled, Reason.REJECTED_BY_ECS, None),
-    ("AttributeLimitExceededException", "At most 10.", Stalled, Reason.REJECTED_BY_ECS, None),
     ("ResourceNotFoundException", "The specified resource was not found.", Transient, Reason.CONFLICT, None),
     (
         *("ExpiredTokenException", "The security token included in the request is expired"),
@@ -187,3 +188,9 @@ def test_every_error_that_ecs_models_has_a_row_or_is_the_callers_fault() -> None
     """Of operations that the controller never calls."""
     tested = {code for code, *_ in ROWS}
     assert modelled <= {row.code for row in TABLE} | OWN_TROUBLE | tested | thought_of
+
+
+def test_a_conflict_names_what_it_is_with() -> None:
+    tasks = ["arn:aws:ecs:eu-west-1:123456789012:task/c/1", "arn:aws:ecs:eu-west-1:123456789012:task/c/2"]
+    error = AnswerError("RunTask", code="ConflictException", message="Other.", details={"resourceIds": tasks})
+    assert classify(error, write=True).message == f"RunTask failed: Other (ConflictException: {', '.join(tasks)})"
