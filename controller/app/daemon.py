@@ -37,11 +37,13 @@ from controller.core.live import Observation
 from controller.core.pass_report import WorkloadReport
 from controller.core.plan import Drift
 from controller.core.status import conditions
+from controller.core.stopped import explained, inquiry
 from controller.core.workload import Key
 from controller.errors import ControllerError
 from controller.reasons import Reason
 from controller.reconcile.reconciler import Reconciler, Result, outcome
 from controller.reconcile.rollouts import Rollouts, begins_rollout
+from controller.reconcile.verdicts import Verdicts
 from controller.runtime.instruments import Instruments, Silent
 from controller.runtime.queue import WorkQueue
 from controller.runtime.workers import Next, Workers
@@ -93,6 +95,7 @@ class Daemon:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _attempts: Attempts = field(default_factory=Attempts)
     _known: KnownReports = field(default_factory=KnownReports)
+    _verdicts: Verdicts = field(default_factory=Verdicts)
     _dependents: Mapping[str, list[Key]] = field(default_factory=dict)
     """Name of a workload → who depends on it."""
     _deletions: Deletions = field(init=False)
@@ -224,7 +227,8 @@ class Daemon:
         desired, began = self.desired, asyncio.get_running_loop().time()
         try:
             ecs, clock = self.reconciler.ecs, self.reconciler.clock
-            seen = await survey(desired, ecs, clock, terms=self._terms(), only=only, known=self._known)
+            terms = self._terms()
+            seen = await survey(desired, ecs, clock, terms=terms, only=only, known=self._known, verdicts=self._verdicts)
             if only is None:
                 self.passes(asyncio.get_running_loop().time() - began)
                 self._take_all(seen, current=desired is self.desired)
@@ -360,7 +364,9 @@ class Daemon:
             base = report_of(
                 rendered, result.plan, result.health, live=result.live, error=result.error, last_good=last_good
             )
-            self._keep(acted(base, result), desired)
+            told = acted(base, result)
+            asked = inquiry(told, Observation(service=result.live), self.reconciler.clock.now())
+            self._keep(explained(told, result.live, self._verdicts.recall(key, asked)), desired)
         elif result.live is None or (result.error is None and result.live.ownership.owner is None):
             self._forget([key])  # deleted, or let go
         else:

@@ -22,6 +22,7 @@ from controller.reasons import Reason
 from controller.reconcile.ports import Clock, ReadEcs
 from controller.reconcile.reconciler import Reconciler, Result
 from controller.reconcile.rollouts import Rollouts
+from controller.reconcile.verdicts import Verdicts
 from controller.settings import Settings, rendering
 from controller.sources.snapshot import Snapshot, Source
 
@@ -118,6 +119,7 @@ class _Pass:
     rollouts: Rollouts
     deleted: set[Key] = field(default_factory=set)
     """Services whose deletion has begun."""
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
     async def look(
         self, ecs: ReadEcs, clock: Clock, before: _Look | None = None, *, only: Collection[Key] | None = None
@@ -130,7 +132,7 @@ class _Pass:
             so_far=Pass(begun=frozenset(self.deleted)),
             ready=_ready(before) if before is not None else {},
         )
-        seen = await survey(self.desired, ecs, clock, terms=terms, only=only)
+        seen = await survey(self.desired, ecs, clock, terms=terms, only=only, verdicts=self.verdicts)
         for key, report in seen.reports.items():
             self.rollouts.saw(key, report.health)
         return _Look(seen, tuple(report for key, report in seen.reports.items() if self._asked_for(key)))

@@ -25,11 +25,13 @@ from controller.core.prune import Limits, Pass, SourceHealth, orphans_of, plan_o
 from controller.core.render import Rendered
 from controller.core.status import Deadline, Health, HealthState, conditions, health, invalid
 from controller.core.steps import nobody
+from controller.core.stopped import explained, inquiry
 from controller.core.workload import Key
 from controller.errors import ControllerError
 from controller.reasons import Reason
 from controller.reconcile.observe import Snapshot, complete, snapshot
 from controller.reconcile.ports import Clock, ReadEcs
+from controller.reconcile.verdicts import Verdicts
 
 AT_ONCE: Final = 8
 """Workloads that are looked up at once, where more than the snapshot is needed."""
@@ -86,15 +88,18 @@ async def survey(
     terms: Terms,
     only: Collection[Key] | None = None,
     known: KnownReports | None = None,
+    verdicts: Verdicts | None = None,
 ) -> Survey:
     """Observe every cluster that the specs or the terms name, and plan every workload.
 
     With `only` these keys are looked at and nothing is listed: for what rolls out or drains. Then a service without a
     spec has a report only once its deletion is under way, because what else becomes of it depends on all others.
-    Reports that are `known` and still stand are not made again; those that will stand are remembered there.
+    Reports that are `known` and still stand are not made again; those that will stand are remembered there. Why a
+    workload is not well is asked of its stopped tasks, where `verdicts` do not tell already.
     """
     guards = Guards(now=clock.now(), owner=terms.owner, force=terms.force, callers=terms.callers)
-    look = _Look(desired, ecs, terms, guards, known if known is not None else KnownReports())
+    known, verdicts = known if known is not None else KnownReports(), verdicts if verdicts is not None else Verdicts()
+    look = _Look(desired, ecs, terms, guards, known, verdicts)
     with with_events(EVENTS):
         seen = await look.survey(only)
     await look.let_go()
@@ -120,6 +125,7 @@ class _Look:
     terms: Terms
     guards: Guards
     known: KnownReports
+    verdicts: Verdicts
     failed: dict[str, ControllerError] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     observations: dict[Key, Observation] = field(default_factory=dict)
@@ -144,6 +150,7 @@ class _Look:
             self.reports |= invalid
             self.reports |= self._plans_of(orphans, owned)
             self.known.keep_only(self.desired.rendered.keys())
+            self.verdicts.keep_only(self.desired.rendered.keys())
         else:
             self.reports |= self._plans_of({key: live for key, live in orphans.items() if live.draining}, owned)
         gone = {key for key in only or () if key.cluster in self.snapshots and self._is_gone(key)}
@@ -228,7 +235,7 @@ class _Look:
     async def _made(self, key: Key, seen: Observation) -> WorkloadReport:
         """A new report."""
         self.observations[key] = seen = await complete(self.ecs, self.desired.rendered[key], seen)
-        report = self._planned(key, self.guards)
+        report = await self._explained(key, self._planned(key, self.guards))
         if stands_by_itself(report) and (basis := self._basis(key, seen)) is not None:
             self.known.put(key, basis, report)
         else:
@@ -265,9 +272,20 @@ class _Look:
         guards = replace(self.guards, ready=ready)
 
         async def plan_anew(key: Key) -> None:
-            self.reports[key] = self._planned(key, guards)
+            self.reports[key] = await self._explained(key, self._planned(key, guards))
 
         await self._in_lanes(waiting, plan_anew)
+
+    async def _explained(self, key: Key, report: WorkloadReport) -> WorkloadReport:
+        """The report with what stopped tasks tell, where the workload is not well."""
+        observation = self.observations[key]
+        live, asked = observation.service, inquiry(report, observation, self.guards.now)
+        if live is None or asked is None:
+            self.verdicts.forget(key)
+            return report
+        cluster = self._address(key.cluster)
+        found = await self.verdicts.about(self.ecs, key, live, asked, cluster=cluster, now=self.guards.now)
+        return explained(report, live, found)
 
     def _planned(self, key: Key, guards: Guards) -> WorkloadReport:
         observation = self.observations[key]

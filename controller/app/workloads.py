@@ -38,6 +38,7 @@ class Workloads:
         was_ready = before is not None and is_ready(old) and self._digests.get(report.key) == digest
         self._digests[report.key] = digest
         self._tell_drift(report, before)
+        self._tell_why(report, before)
         for kind, condition in new.items():
             previous = old.get(kind)
             if previous is None or previous.status is not condition.status:
@@ -86,6 +87,19 @@ class Workloads:
     def moving(self) -> set[Key]:
         """Workloads of which something rolls out or drains."""
         return {key for key, report in self.reports.items() if report.health.state is HealthState.PROGRESSING}
+
+    def _tell_why(self, report: WorkloadReport, before: WorkloadReport | None) -> None:
+        """Say why tasks die, once for each cause."""
+        known = before.why.reason if before is not None and before.why is not None else None
+        if report.why is not None and report.why.reason is not known:
+            self.log.warning(
+                "tasks die",
+                workload=str(report.key),
+                reason=str(report.why.reason),
+                retryable=report.why.retryable,
+                evidence=report.why.evidence,
+                action=report.why.action,
+            )
 
     def _tell_drift(self, report: WorkloadReport, before: WorkloadReport | None) -> None:
         """Say what somebody has changed live; what the spec has changed is said once it is applied."""

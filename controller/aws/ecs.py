@@ -33,6 +33,8 @@ HISTORY: Final = 100
 """Service deployments that are searched for the one that brought out a revision. Source: ECS API, one page."""
 REVISIONS_BATCH: Final = 20
 """Revisions per DescribeServiceRevisions. Source: ECS API."""
+TASKS: Final = 100
+"""Tasks per DescribeTasks and per page of ListTasks. Source: ECS API."""
 CANDIDATES: Final = 20
 """How many ACTIVE revisions of a family, newest first, are looked at for equal content before a new one is made:
 reading more of them costs more of the account's throttle than registering one."""
@@ -141,6 +143,16 @@ class EcsReader:
                     reason = one.get("statusReason", "")
                     return Rollout(one["serviceDeploymentArn"], one["status"], task_definition, reason)
         return None
+
+    async def stopped_tasks(self, cluster: str, service: str) -> Sequence[Mapping[str, Any]]:
+        """Tasks of a service that are stopped, as DescribeTasks answers them: up to a hundred of the last hour's, in no
+        order. Two calls, one where there are none."""
+        wanted = {"cluster": cluster, "serviceName": service, "desiredStatus": "STOPPED", "maxResults": TASKS}
+        arns = (await self._call("ListTasks", wanted)).get("taskArns", ())
+        if not arns:
+            return ()
+        answer = await self._call("DescribeTasks", {"cluster": cluster, "tasks": list(arns)})
+        return tuple(answer.get("tasks", ()))  # what is MISSING was forgotten since it was listed
 
     async def _targets(self, arns: Sequence[str]) -> dict[str, str]:
         """Service revision ARN → ARN of its task definition revision."""

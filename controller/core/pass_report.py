@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from controller.core.diagnostics import Diagnostic, Span
+from controller.core.gaudi.stops import Verdict as Death
 from controller.core.live import Observation
 from controller.core.plan import CreateService, DeleteService, Drift, Plan, ScaleToZero, Step
 from controller.core.render import Rendered
@@ -58,6 +59,8 @@ class WorkloadReport:
     done: tuple[Step, ...] = ()
     """Steps that this pass carried out."""
     error: ControllerError | None = None
+    why: Death | None = None
+    """What its stopped tasks tell, where it is not well or ECS has rolled it back (`core.stopped`)."""
     last_good: bool = False
     """The newest document is invalid and an earlier one stands in for it."""
     compared: tuple[Rendered, Observation] | None = None

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from controller.core.gaudi.stops import Verdict
 from controller.core.live import LiveService
 from controller.core.plan import Drift, Hold, Plan
 from controller.errors import ControllerError, Denied, Stalled, Transient, Waiting
@@ -71,6 +72,10 @@ class Health:
     message: str
     reason: Reason | None = None
     """Where there is more to say than the state says."""
+    why: Verdict | None = None
+    """What its stopped tasks tell, where they were asked (`core.stopped`)."""
+    stuck: bool = False
+    """Whether no next try can succeed: there is no waiting for the deadline then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +219,17 @@ def _healthy(found: Health) -> Condition:
         case HealthState.HEALTHY:
             return Condition(Type.HEALTHY, State.TRUE, Reason.HEALTHY, found.message)
         case HealthState.PROGRESSING:
-            return Condition(Type.HEALTHY, State.UNKNOWN, Reason.PROGRESSING, found.message)
+            return Condition(Type.HEALTHY, State.UNKNOWN, _cause(found) or Reason.PROGRESSING, found.message)
         case HealthState.DEGRADED:
-            return Condition(Type.HEALTHY, State.FALSE, found.reason or Reason.DEGRADED, found.message)
+            return Condition(Type.HEALTHY, State.FALSE, _cause(found) or Reason.DEGRADED, found.message)
         case HealthState.MISSING:
             return Condition(Type.HEALTHY, State.FALSE, Reason.MISSING, found.message)
         case HealthState.UNKNOWN:
             return Condition(Type.HEALTHY, State.UNKNOWN, Reason.NOT_OBSERVED, found.message)
+
+
+def _cause(found: Health) -> Reason | None:
+    return found.reason or (found.why.reason if found.why is not None else None)
 
 
 def _progress(plan: Plan, healthy: Health, error: ControllerError | None) -> list[Condition]:
@@ -244,8 +253,8 @@ def _progress(plan: Plan, healthy: Health, error: ControllerError | None) -> lis
         return [Condition(Type.RECONCILING, State.TRUE, Reason.PROGRESSING, "changes are to be applied")]
     if healthy.state is HealthState.PROGRESSING:
         return [Condition(Type.RECONCILING, State.TRUE, Reason.PROGRESSING, healthy.message)]
-    if healthy.reason is Reason.DEADLINE_EXCEEDED:
-        return [Condition(Type.STALLED, State.TRUE, Reason.DEADLINE_EXCEEDED, healthy.message)]
+    if healthy.reason is not None and (healthy.stuck or healthy.reason is Reason.DEADLINE_EXCEEDED):
+        return [Condition(Type.STALLED, State.TRUE, healthy.reason, healthy.message)]
     return []
 
 
@@ -259,5 +268,5 @@ def _ready(plan: Plan, healthy: Health, found: Iterable[Condition]) -> Condition
         hold = next(iter(plan.holds), None)
         return Condition(Type.READY, State.FALSE, hold.reason if hold else Reason.DRIFTED, hold.message if hold else "")
     if healthy.state is not HealthState.HEALTHY:
-        return Condition(Type.READY, State.FALSE, healthy.reason or Reason.DEGRADED, healthy.message)
+        return Condition(Type.READY, State.FALSE, _cause(healthy) or Reason.DEGRADED, healthy.message)
     return Condition(Type.READY, State.TRUE, Reason.IN_SYNC, healthy.message)

@@ -16,6 +16,7 @@ from typing import Any, Final, assert_never
 
 from controller.core.changes import Change
 from controller.core.diagnostics import Diagnostic, Severity, Span
+from controller.core.gaudi.stops import Verdict as Death
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport
 from controller.core.path import show
 from controller.core.plan import (
@@ -151,9 +152,16 @@ def workload_document(workload: WorkloadReport) -> dict[str, Any]:
         "applied": [_step(step) for step in workload.done],
         "conditions": [_condition(condition) for condition in workload.conditions.values()],
         "health": str(workload.health.state),
+        **({"why": _why(workload.why)} if workload.why is not None else {}),
         "ignored": plan.ignored,
         "informational": [show(unknown.path) for unknown in plan.unknown],
     }
+
+
+def _why(why: Death) -> dict[str, Any]:
+    """What its stopped tasks tell of a workload that is not well."""
+    told = {"reason": str(why.reason), "retryable": why.retryable}
+    return {**told, "evidence": redact(why.evidence), "action": why.action}
 
 
 def _change(change: Change) -> dict[str, Any]:

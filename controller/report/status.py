@@ -158,6 +158,9 @@ def workload_text(one: Mapping[str, Any], *, now: datetime) -> str:
         for each in one["conditions"]
     )
     lines.extend(table(conditions))
+    if why := one.get("why"):
+        again = "the next try may succeed" if why["retryable"] else "no next try will succeed by itself"
+        lines += ["", f"tasks die: {why['reason']} ({again})", f"  {clean(why['evidence'])}", f"  {why['action']}"]
     if one["changes"]:
         lines.append("")
         changes = [["FIELD", "LIVE", "SPEC", "WRITTEN AT", "EFFECT"]]

@@ -104,7 +104,8 @@ async def test_what_is_past_its_deadline_takes_nobodys_place() -> None:
     specs = fleet("bad", "good", service=breaker)
     async with running(cloud(), Specs(specs), max_concurrent_rollouts=1, timeout=300.0) as one:
         await one.converged()
-        one.source.commit(fleet("bad", tag="broken-2", service=breaker))
+        nowhere = "placementConstraints: [{type: memberOf, expression: 'attribute:ecs.instance-type == p5.48xlarge'}]"
+        one.source.commit(fleet("bad", tag="2", service=f"{breaker}, {nowhere}"))
         await one.rest(20)
         one.source.commit(fleet("good", tag="2", service=breaker))
         await one.rest(200)

@@ -89,7 +89,8 @@ WORKLOAD: Final = _object(
         "health": {"enum": ["Healthy", "Progressing", "Degraded", "Missing", "Unknown"]},
         "ignored": _COUNT,
         "informational": _list(_TEXT),
-    }
+    },
+    {"why": _object({"reason": _TEXT, "retryable": {"type": "boolean"}, "evidence": _TEXT, "action": _TEXT})},
 )
 
 
