@@ -1,4 +1,4 @@
-"""Standalone tasks: listed in pages, described in batches, run, stopped; and the attributes of their instances.
+"""Standalone tasks: listed in pages, described in batches, run, stopped; where they are; attributes of their instances.
 
 `TaskReader` has no write methods, as with `EcsReader`. RunTask is sent once like every write; because it carries a
 client token its lost answer may be asked for again with the same token and the same parameters, for as long as ECS
@@ -15,11 +15,13 @@ from controller.aws.client import is_read
 from controller.aws.ecs import together
 from controller.aws.errors import classify
 from controller.core.tasks import Started, Task, unplaced
-from controller.errors import Transient
+from controller.errors import Stalled, Transient
 from controller.reasons import Reason
 
 BATCH: Final = 100
 """Tasks per DescribeTasks, and per page of ListTasks. Source: ECS API."""
+MACHINES: Final = 200
+"""Values of a filter of DescribeInstances. Source: EC2 API."""
 ATTRIBUTES: Final = 10
 """Attributes per PutAttributes and DeleteAttributes. Source: ECS API."""
 
@@ -27,8 +29,10 @@ ATTRIBUTES: Final = 10
 class TaskReader:
     """Reads the tasks of one account and region. All methods raise members of `controller.errors`' tree."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, ec2: Api | None = None) -> None:
+        """`ec2` knows the addresses of instances, where it may be asked."""
         self._api = api
+        self._ec2 = ec2
 
     async def list_tasks(
         self,
@@ -70,6 +74,53 @@ class TaskReader:
             self._describe(cluster, wanted[start : start + BATCH]) for start in range(0, len(wanted), BATCH)
         )
         return {task.arn: task for batch in batches for task in batch}
+
+    async def addresses(self, cluster: str, instances: Iterable[str]) -> dict[str, str]:
+        """Container instance ARN → its private IPv4 address. What ECS or EC2 does not know any longer is left out.
+
+        In host mode a task has no interface of its own, and ECS does not tell the address of its host.
+
+        Raises:
+            ControllerError: ECS or EC2 did not say, or there is no EC2 to ask.
+        """
+        wanted = list(dict.fromkeys(instances))
+        batches = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
+        if not batches:
+            return {}
+        if self._ec2 is None:
+            message = "the addresses of instances are not known here: there is no connection to EC2"
+            raise Stalled(message, reason=Reason.NOT_CONFIGURED)
+        found = await together(self._machines(cluster, batch) for batch in batches)
+        machines = {arn: machine for batch in found for arn, machine in batch.items()}
+        ids = sorted(set(machines.values()))
+        batches = [ids[start : start + MACHINES] for start in range(0, len(ids), MACHINES)]
+        told = await together(self._private(self._ec2, batch) for batch in batches)
+        known = {machine: address for batch in told for machine, address in batch.items()}
+        return {arn: known[machine] for arn, machine in machines.items() if machine in known}
+
+    async def _machines(self, cluster: str, arns: Sequence[str]) -> dict[str, str]:
+        """Container instance ARN → EC2 instance id."""
+        answer = await self._call("DescribeContainerInstances", {"cluster": cluster, "containerInstances": list(arns)})
+        reasons = {str(failure.get("reason")) for failure in answer.get("failures", ())} - {"MISSING"}
+        if reasons:
+            message = f"DescribeContainerInstances did not answer for all of cluster {cluster} ({', '.join(reasons)})"
+            raise Transient(message, reason=Reason.SERVER_ERROR)
+        described = answer.get("containerInstances", ())
+        return {one["containerInstanceArn"]: one["ec2InstanceId"] for one in described if "ec2InstanceId" in one}
+
+    async def _private(self, ec2: Api, ids: Sequence[str]) -> dict[str, str]:
+        """EC2 instance id → private address. By a filter: one id that is gone would make an error of the whole
+        answer."""
+        try:
+            answer = await ec2.call("DescribeInstances", {"Filters": [{"Name": "instance-id", "Values": list(ids)}]})
+        except ApiError as error:
+            raise classify(error, write=False) from error
+        return {
+            machine["InstanceId"]: machine["PrivateIpAddress"]
+            for reservation in answer.get("Reservations", ())
+            for machine in reservation.get("Instances", ())
+            if machine.get("PrivateIpAddress")
+        }
 
     async def _describe(self, cluster: str, arns: Sequence[str]) -> list[Task]:
         answer = await self._call("DescribeTasks", {"cluster": cluster, "tasks": list(arns), "include": ["TAGS"]})

@@ -121,6 +121,10 @@ class ReadTasks(Protocol):
         """ARN → task; what ECS calls MISSING is left out."""
         ...
 
+    async def addresses(self, cluster: str, instances: Iterable[str]) -> dict[str, str]:
+        """Container instance ARN → its private address; what is not known any longer is left out."""
+        ...
+
 
 class Tasks(ReadTasks, Protocol):
     """Both sides. A write is sent once; `Ambiguous` says that its answer is lost."""

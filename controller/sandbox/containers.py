@@ -21,7 +21,7 @@ def definition_of(world: World, task: Task, name: str) -> Wire:
     variables = {variable["name"]: variable for variable in container["environment"]}
     variables |= {variable["name"]: variable for variable in override.get("environment", ())}
     merged = {**container, "environment": list(variables.values())}
-    if "command" in override:
+    if override.get("command"):
         merged["command"] = override["command"]
     return merged
 
@@ -29,7 +29,9 @@ def definition_of(world: World, task: Task, name: str) -> Wire:
 def behaviours(world: World, task: Task) -> dict[str, Behaviour]:
     """How each container behaves, by name."""
     return {
-        container.name: world.images.behaviour(definition_of(world, task, container.name))
+        container.name: world.images.behaviour(
+            definition_of(world, task, container.name), started_by=task.started_by or ""
+        )
         for container in task.containers
     }
 

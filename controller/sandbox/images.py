@@ -10,7 +10,8 @@ The built-in rules come after the caller's own:
 Neighbours: `tasks` (plays the behaviour), `cards` (Gaudi failures come on top).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import assert_never
 
@@ -56,10 +57,29 @@ Behaviour = Runs | CannotPull | Exits | Unhealthy
 
 @dataclass(frozen=True, slots=True)
 class ImageRule:
-    """All images that match `pattern` (shell wildcards, case-sensitive) behave so."""
+    """All images that match `pattern` (shell wildcards, case-sensitive) behave so, where the rest matches too."""
 
     pattern: str
     behaviour: Behaviour
+    command: str = "*"
+    """Entry point and command, joined by spaces."""
+    started_by: str = "*"
+    """Who started the task, as RunTask was told; empty where nobody said."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that must match, such as RANK."""
+
+    def covers(self, container: Wire, *, started_by: str) -> bool:
+        """Whether it speaks of this container definition."""
+        return (
+            fnmatchcase(container.get("image", ""), self.pattern)
+            and fnmatchcase(" ".join(words(container)), self.command)
+            and fnmatchcase(started_by, self.started_by)
+            and (not self.environment or self._covers_environment(container))
+        )
+
+    def _covers_environment(self, container: Wire) -> bool:
+        variables = {one["name"]: one.get("value", "") for one in container.get("environment", ())}
+        return all(name in variables and fnmatchcase(variables[name], p) for name, p in self.environment.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +89,11 @@ class Images:
     rules: tuple[ImageRule, ...] = ()
     otherwise: Behaviour = Runs()
 
-    def behaviour(self, container: Wire) -> Behaviour:
+    def behaviour(self, container: Wire, *, started_by: str = "") -> Behaviour:
         """The behaviour of a container definition (with the task's overrides applied)."""
         image: str = container.get("image", "")
         for rule in self.rules:
-            if fnmatchcase(image, rule.pattern):
+            if rule.covers(container, started_by=started_by):
                 return rule.behaviour
         tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
         if tag.startswith(("broken", "missing")):
@@ -86,10 +106,19 @@ class Images:
         return self.otherwise
 
 
+def words(container: Wire) -> list[str]:
+    """What the container runs: entry point, then command."""
+    return [*(container.get("entryPoint") or []), *(container.get("command") or [])]
+
+
 def is_smoke_test(container: Wire) -> bool:
     """Whether the container only asks the driver: `hl-smi` uses the control node and never takes a card."""
-    words = [*(container.get("entryPoint") or []), *(container.get("command") or [])]
-    return words in (["hl-smi"], ["sh", "-c", "hl-smi"], ["/bin/sh", "-c", "hl-smi"], ["bash", "-c", "hl-smi"])
+    return words(container) in (
+        ["hl-smi"],
+        ["sh", "-c", "hl-smi"],
+        ["/bin/sh", "-c", "hl-smi"],
+        ["bash", "-c", "hl-smi"],
+    )
 
 
 def pull_seconds(behaviour: Behaviour) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from controller.aws.api import AnswerError
+from controller.sandbox import ec2
 from controller.sandbox.clocks import Clock
 from controller.sandbox.errors import EcsError
 from controller.sandbox.simulator import Simulator
@@ -52,6 +53,31 @@ class InProcess:
             raise AnswerError(
                 operation, code=error.code, message=error.message, status=error.status, details=error.members
             ) from error
+        if self.interceptor is not None:
+            answer = await self.interceptor.after(operation, params, answer)
+        return answer
+
+
+class Ec2InProcess:
+    """EC2 as `controller.aws.api.Api` over the same simulator: DescribeInstances by id."""
+
+    def __init__(self, simulator: Simulator, clock: Clock, *, interceptor: Interceptor | None = None) -> None:
+        self.simulator = simulator
+        self.clock = clock
+        self.interceptor = interceptor
+
+    async def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Perform DescribeInstances.
+
+        Raises:
+            AnswerError: it is another operation.
+        """
+        if operation != "DescribeInstances":
+            raise AnswerError(operation, code="UnsupportedOperation", message=f"There is no {operation} here.")
+        if self.interceptor is not None:
+            await self.interceptor.before(operation, params)
+        self.simulator.advance(self.clock.now())
+        answer = ec2.describe_instances(self.simulator.world, ec2.ids_of(params))
         if self.interceptor is not None:
             answer = await self.interceptor.after(operation, params, answer)
         return answer

@@ -13,11 +13,11 @@ from controller.sandbox.errors import invalid
 from controller.sandbox.fleet import AGENT_VERSION, RESERVED_PORTS, TYPES, InstanceType, Machine, attributes_of
 from controller.sandbox.identity import arn, cluster_of, hex_id, in_cluster
 from controller.sandbox.paging import page, scattered
-from controller.sandbox.tasks import host_lost
+from controller.sandbox.tasks import host_lost, stop
 from controller.sandbox.validation import check_tags, constraint_expressions
 from controller.sandbox.wake import wake_cluster
 from controller.sandbox.wire import Wire, present, tag_list, tag_map
-from controller.sandbox.world import STARTING, Cluster, Instance, TaskStatus, World
+from controller.sandbox.world import STARTING, Cluster, Instance, StopCode, TaskStatus, World
 
 
 def add(world: World, machine: Machine, *, cluster: Cluster) -> Instance:
@@ -102,6 +102,15 @@ def remove(world: World, instance: Instance) -> None:
         host_lost(world, world.tasks[task], reason=f"Host EC2 (instance {instance.ec2_id}) terminated.")
     world.instances.pop(instance.arn)
     world.tasks_on.pop(instance.arn, None)
+    wake_cluster(world, instance.cluster_arn)
+
+
+def interrupt(world: World, instance: Instance) -> None:
+    """A spot machine has two minutes left: it drains, and what runs on it is told to stop."""
+    drains = replace(instance, status="DRAINING", version=instance.version + 1)
+    world.instances[instance.arn] = drains
+    for task in world.tasks_on.get(instance.arn, ()):
+        stop(world, world.tasks[task], code=StopCode.SPOT, reason="Your Spot Task was interrupted.")
     wake_cluster(world, instance.cluster_arn)
 
 

@@ -15,7 +15,7 @@ from typing import Self
 from aiohttp import ClientSession, DummyCookieJar, web
 from yarl import URL
 
-from controller.sandbox import moto, protocol
+from controller.sandbox import ec2, moto, protocol
 from controller.sandbox.clocks import Clock, RealClock
 from controller.sandbox.errors import EcsError
 from controller.sandbox.sandbox import Sandbox
@@ -96,7 +96,18 @@ class Server:
         if protocol.is_ecs(request.headers):
             reply = await self._ecs(request)
             return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+        if ec2.is_ec2(request.headers) and (known := self._machines(request, await request.read())) is not None:
+            return known
         return await self._proxy(request)
+
+    def _machines(self, request: web.Request, body: bytes) -> web.Response | None:
+        """The answer about machines of the sandbox; None where it is asked about others, which moto may know."""
+        simulator = self.region(protocol.region_of(request.headers.get("Authorization", "")))
+        simulator.advance(self.clock.now())
+        answer = ec2.describe_instances(simulator.world, ec2.asked_for(body))
+        if not answer["Reservations"]:
+            return None
+        return web.Response(body=ec2.on_the_wire(answer, request_id=str(uuid.uuid4())), content_type="text/xml")
 
     async def _ecs(self, request: web.Request) -> protocol.Reply:
         request_id = str(uuid.uuid4())

@@ -7,7 +7,7 @@ fronts `inprocess`, `transport` and `server` that call it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from controller.sandbox import (
@@ -28,7 +28,7 @@ from controller.sandbox.errors import EcsError, throttled, unknown_operation
 from controller.sandbox.faults import Faults, take
 from controller.sandbox.fleet import DEFAULT_FLEET, Machine
 from controller.sandbox.identity import arn, find_cluster
-from controller.sandbox.images import Images
+from controller.sandbox.images import Exits, ImageRule, Images
 from controller.sandbox.rollout import tick
 from controller.sandbox.shapes import operations
 from controller.sandbox.timing import Timing
@@ -167,6 +167,12 @@ class Simulator:
         self.advance(now)
         instances.remove(self.world, self._instance(reference))
 
+    def interrupt_instance(self, reference: str, now: float) -> None:
+        """AWS wants the spot machine back: its tasks are stopped with the code `SpotInterruption` and it takes no new
+        ones. It is gone when `terminate_instance` says so, two minutes later on AWS."""
+        self.advance(now)
+        instances.interrupt(self.world, self._instance(reference))
+
     def set_agent(self, reference: str, *, connected: bool, now: float) -> None:
         """The ECS agent of the instance (its ARN or EC2 id) connects or disconnects."""
         self.advance(now)
@@ -175,6 +181,25 @@ class Simulator:
     def set_images(self, images: Images) -> None:
         """Images behave differently from now on (a fixed tag, a new breakage)."""
         self.world.images = images
+
+    def finishes(
+        self,
+        pattern: str,
+        *,
+        after: float,
+        exit_code: int = 0,
+        reason: str | None = None,
+        command: str = "*",
+        started_by: str = "*",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """From now on containers of matching images run for `after` seconds and exit with `exit_code`.
+
+        What was said last counts first. The other arguments are those of `ImageRule` and of `Exits`.
+        """
+        behaviour = Exits(after=after, code=exit_code, reason=reason)
+        rule = ImageRule(pattern, behaviour, command, started_by, environment or {})
+        self.set_images(replace(self.world.images, rules=(rule, *self.world.images.rules)))
 
     def set_faults(self, faults: Faults) -> None:
         """Faults begin or end."""

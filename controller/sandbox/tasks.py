@@ -289,6 +289,7 @@ def _fail(world: World, task: Task, *, container: str, reason: str) -> None:
 def _terminate(world: World, task: Task) -> None:
     """SIGTERM to what still runs; the slowest container decides, SIGKILL after its stop timeout."""
     slowest = 0.0
+    plays = behaviours(world, task)
     containers = []
     for container in task.containers:
         if container.status is not TaskStatus.RUNNING:
@@ -296,7 +297,7 @@ def _terminate(world: World, task: Task) -> None:
             continue
         definition = definition_of(world, task, container.name)
         limit = float(definition.get("stopTimeout", world.timing.stop_timeout))
-        behaviour = world.images.behaviour(definition)
+        behaviour = plays[container.name]
         needs = behaviour.stop if isinstance(behaviour, Runs | Unhealthy) else 0.0
         slowest = max(slowest, min(needs, limit))
         containers.append(replace(container, exit_code=143 if needs <= limit else 137))

@@ -51,6 +51,7 @@ class StopCode(StrEnum):
     USER = "UserInitiated"
     SCHEDULER = "ServiceSchedulerInitiated"
     INFRASTRUCTURE = "InfrastructureHealth"
+    SPOT = "SpotInterruption"
 
 
 class Rollout(StrEnum):

@@ -20,7 +20,7 @@ from controller.sandbox.clocks import LoopClock
 from controller.sandbox.faults import Faults
 from controller.sandbox.fleet import DEFAULT_FLEET, DL1, Machine
 from controller.sandbox.images import Exits, ImageRule, Images
-from controller.sandbox.inprocess import InProcess
+from controller.sandbox.inprocess import Ec2InProcess, InProcess
 from controller.sandbox.simulator import Options, Simulator
 
 pytestmark = pytest.mark.looptime
@@ -175,6 +175,19 @@ async def test_a_fresh_task_may_be_missing_for_readers_that_lag() -> None:
     assert set(await reader.describe_tasks("default", arns)) == set(arns)
 
 
+async def test_the_addresses_of_instances(ecs: Simulated) -> None:
+    instances = ecs.hand("ListContainerInstances")["containerInstanceArns"]
+    gone = instances[0].rpartition("/")[0] + "/" + "0" * 32
+    reader = TaskReader(ecs, Ec2InProcess(ecs.simulator, LoopClock()))
+    found = await reader.addresses("default", [*instances, gone, *instances])
+    assert set(found) == set(instances)
+    assert len(set(found.values())) == len(instances)
+    assert ecs.counts == {"DescribeContainerInstances": 1}
+    assert await TaskReader(ecs).addresses("default", []) == {}
+    with pytest.raises(Stalled, match="no connection to EC2"):
+        await TaskReader(ecs).addresses("default", instances)
+
+
 # Writes
 # ----------------------------------------------------------------------------------------------------------------------
 
@@ -296,7 +309,7 @@ def offered(kind: type) -> set[str]:
 
 
 def test_a_reader_offers_reads_only() -> None:
-    assert offered(TaskReader) == offered(ReadTasks) == {"list_tasks", "describe_tasks"}
+    assert offered(TaskReader) == offered(ReadTasks) == {"list_tasks", "describe_tasks", "addresses"}
     assert offered(Tasks) - offered(ReadTasks) == {"run_task", "stop_task"}
     assert offered(TaskGateway) - offered(TaskReader) == {*offered(Tasks) - offered(ReadTasks), *ATTRIBUTES}
 

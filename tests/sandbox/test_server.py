@@ -214,3 +214,35 @@ async def test_real_time_runs_fast():
         first = server.clock.now()
         await asyncio.to_thread(post, server.url, b"{}")
         assert server.clock.now() > first
+
+
+async def test_ec2_knows_the_addresses_of_the_sandboxs_own_machines(clock):
+    async with serve(clock=clock) as server:
+
+        def ask():
+            ecs, ec2 = aws(server, "ecs"), aws(server, "ec2")
+            arns = ecs.list_container_instances()["containerInstanceArns"]
+            machines = ecs.describe_container_instances(containerInstances=arns)["containerInstances"]
+            ids = [machine["ec2InstanceId"] for machine in machines]
+            by_filter = ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [*ids, "i-0gone"]}])
+            by_id = ec2.describe_instances(InstanceIds=ids[:1])
+            return ids, by_filter["Reservations"], by_id["Reservations"]
+
+        ids, by_filter, by_id = await asyncio.to_thread(ask)
+    addresses = {one["Instances"][0]["InstanceId"]: one["Instances"][0]["PrivateIpAddress"] for one in by_filter}
+    assert set(addresses) == set(ids)
+    assert all(address.startswith("10.1.") for address in addresses.values())
+    assert by_id[0]["Instances"][0]["PrivateIpAddress"] == addresses[ids[0]]
+
+
+async def test_machines_that_are_not_the_sandboxs_are_asked_of_moto(clock):
+    async with serve(clock=clock) as server:
+
+        def ask():
+            ec2 = aws(server, "ec2")
+            made = ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+            found = ec2.describe_instances(Filters=[{"Name": "instance-id", "Values": [made]}])["Reservations"]
+            return made, found[0]["Instances"][0]["InstanceId"]
+
+        made, found = await asyncio.to_thread(ask)
+    assert made == found

@@ -112,6 +112,41 @@ def test_a_container_can_die_of_memory(ecs):
     assert (container["exitCode"], container["reason"]) == (137, "OutOfMemoryError: Container killed")
 
 
+def test_what_a_task_does_can_hang_on_its_command_its_variables_and_who_started_it(ecs):
+    """A job of which one rank fails in its first attempt, and the whole of it succeeds in its second."""
+    ecs.register("train", container={"command": ["train.py"]})
+    ecs.simulator.finishes("repo/*", after=100, command="train.py")
+    ecs.simulator.finishes("repo/*", after=30, exit_code=7, started_by="job-0-*", environment={"RANK": "1"})
+
+    def rank(number, started_by):
+        variables = [{"name": "RANK", "value": str(number)}]
+        overrides = {"containerOverrides": [{"name": "app", "environment": variables}]}
+        return run(ecs, taskDefinition="train", startedBy=started_by, overrides=overrides)["tasks"][0]["taskArn"]
+
+    tasks = [rank(0, "job-0-0"), rank(1, "job-0-1"), rank(1, "job-1-1")]
+    other = run(ecs)["tasks"][0]["taskArn"]
+    ecs.wait(300)
+    assert [ecs.task(arn)["containers"][0]["exitCode"] for arn in tasks] == [0, 7, 0]
+    assert ecs.task(other)["lastStatus"] == "RUNNING"
+
+
+def test_a_spot_interruption_stops_what_runs_there_and_says_so(ecs):
+    arn = run(ecs)["tasks"][0]["taskArn"]
+    ecs.wait(60)
+    instance = ecs.task(arn)["containerInstanceArn"]
+    ecs.simulator.interrupt_instance(instance, ecs.now)
+    ecs.wait(60)
+    task = ecs.task(arn)
+    assert (task["lastStatus"], task["stopCode"], task["containers"][0]["exitCode"]) == (
+        *("STOPPED", "SpotInterruption"),
+        143,
+    )
+    elsewhere = {task["containerInstanceArn"] for task in run(ecs, count=10)["tasks"]}
+    assert instance not in elsewhere
+    ecs.simulator.terminate_instance(instance, ecs.now)
+    assert instance not in ecs("ListContainerInstances")["containerInstanceArns"]
+
+
 def test_a_side_container_may_end_by_itself(ecs):
     ecs(
         "RegisterTaskDefinition",
