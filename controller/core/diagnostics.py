@@ -38,6 +38,8 @@ class Places:
 
     file: str
     text: str
+    before: int = 0
+    """Lines of the file that stand before the text."""
     _starts: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,11 +67,11 @@ class Places:
         """The place from `start` up to `end`; at least one wide."""
         start, end = min(start, len(self.text)), min(end, len(self.text))
         line = bisect.bisect_right(self._starts, start) - 1
-        return Span(self.file, line + 1, start - self._starts[line] + 1, max(end - start, 1))
+        return Span(self.file, self.before + line + 1, start - self._starts[line] + 1, max(end - start, 1))
 
     def range(self, span: Span) -> tuple[int, int]:
         """The characters of a place: from one up to another, which is not in it."""
-        start = self._starts[span.line - 1] + span.column - 1
+        start = self._starts[span.line - 1 - self.before] + span.column - 1
         return start, min(start + span.length, len(self.text))
 
 

@@ -29,6 +29,18 @@ _MERGE: Final = "<<"
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """The text of one document and where it stands: its tree can be had `again` from it, and it takes a twentieth of
+    the tree's memory."""
+
+    file: str
+    before: int = 0
+    """Lines of the file that stand before the text."""
+    text: bytes = b""
+    """UTF-8; blanks stand for what comes before the document in its first line."""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One YAML document that is not empty."""
 
@@ -37,6 +49,8 @@ class Document:
     root: Node
     clean: bool
     """Nothing was wrong with it as YAML."""
+    written: Written
+    """Its own text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,17 @@ def read(file: str, content: bytes) -> Stream:
             documents.pop()  # it ended only because the file was cut there
     diagnostics = (*builder.diagnostics, stop) if stop is not None else tuple(builder.diagnostics)
     return Stream(tuple(documents), diagnostics, whole=stop is None)
+
+
+def again(written: Written) -> Node:
+    """The tree of a document that was read before, place for place; of no text an empty mapping.
+
+    What a document is does not depend on the ones around it: anchors end with it, and it has passed every bound.
+    """
+    text = written.text.decode()
+    places = Places(written.file, text, written.before)
+    (root,) = [one.root for one in _Builder(places).documents(text)] or [Mapping((), places.at(0))]
+    return root
 
 
 class _StopError(Exception):
@@ -117,6 +142,8 @@ class _Builder:
     _stack: list[_Open] = field(default_factory=list)
     _anchors: dict[str, _Anchor] = field(default_factory=dict)
     _root: Node | None = None
+    _start: Span = field(init=False)
+    """Where the document begins."""
 
     def documents(self, text: str) -> Iterator[Document]:
         """The documents that are not empty, each as soon as it is complete."""
@@ -133,7 +160,7 @@ class _Builder:
                 case yaml.DocumentStartEvent():
                     self._begin(event)
                 case yaml.DocumentEndEvent() if self._root is not None:
-                    yield Document(self.index, self._root, clean=self._clean)
+                    yield Document(self.index, self._root, self._clean, self._written(event.end_mark.index))
                 case _:
                     pass
 
@@ -144,7 +171,13 @@ class _Builder:
             raise _StopError(Code.TOO_MANY_DOCUMENTS, message, self._span(event))
         self._clean = True
         self._root = None
+        self._start = self.places.at(event.start_mark.index)
         self._anchors = {}
+
+    def _written(self, end: int) -> Written:
+        start, _ = self.places.range(self._start)
+        text = " " * (self._start.column - 1) + self.places.text[start:end]
+        return Written(self.places.file, self._start.line - 1, text.encode())
 
     def _scalar(self, event: Any) -> None:
         self._count(1, event)

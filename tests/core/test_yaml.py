@@ -6,9 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from controller.core.decoding import MOST_BYTES
-from controller.core.diagnostics import LINE_BREAK, MOST_FINDINGS, Code
+from controller.core.diagnostics import LINE_BREAK, MOST_FINDINGS, Code, Span
 from controller.core.nodes import Mapping, Node, Scalar, Sequence
-from controller.core.yaml import MOST_DOCUMENTS, MOST_NODES, read
+from controller.core.yaml import MOST_DOCUMENTS, MOST_NODES, Written, again, read
 
 
 def _keys(count: int) -> bytes:
@@ -302,7 +302,10 @@ def test_aliases_count_as_what_they_stand_for():
 
 YAMLISH = st.lists(
     st.sampled_from(
-        [*"ab:-?[]{}&*!|>'\"%@`,#~<= \t\n\r0.\\x", "\u2028", "\x85", "é", "𝄞", "\ufeff", "\x00", "---\n", "<<: "]
+        [
+            *"ab:-?[]{}&*!|>'\"%@`,#~<= \t\n\r0.\\x",
+            *("\u2028", "\x85", "é", "𝄞", "\ufeff", "\x00", "---\n", "<<: ", "...\n", "\n--- ", "%TAG !t! x\n", "|+\n"),
+        ]
     ),
     max_size=60,
 )
@@ -323,6 +326,44 @@ def test_any_bytes_give_documents_or_findings_inside_the_file(content):
     for document in stream.documents:
         for node in _all(document.root):
             _inside(node.span, content)
+
+
+DOCUMENTS = st.lists(
+    st.sampled_from([
+        "a: 1\n", "  a: 1\n  b: {c: é𝄞}\n", "a:\n", "a: |+\n  x\n\n\n", "a: >-\n  x\n\n", "a: &x [1, 2]\nb: *x\n",
+        "- a\n-\n", "a: &x {b: 1}\nc: {<<: *x}\n", '"a\\u0085": "x\n\n y"\n', "\t{a: 1,\r\n b: [2]}\r\n", "a\n b\n", "? a\n: b\n",
+        "# c\n", "", "a: 1\r", "a: *gone\n",
+    ]),
+    min_size=1,
+    max_size=5,
+)  # fmt: skip
+BETWEEN = st.sampled_from(
+    ["---\n", "--- # c\n", "...\n", "...\n# c\n---\n", "...\n%YAML 1.1\n%TAG !t! x\n--- ", "--- ", "... "]
+)
+
+
+@given(DOCUMENTS, st.lists(BETWEEN, min_size=5, max_size=5), st.booleans())
+@example(["a\n", "b\n"], ["", "... ", "", "", ""], False)
+def test_a_document_is_read_again_from_its_own_text_place_for_place(documents, between, mark):
+    content = ("\ufeff" * mark + "".join(f"{a}{b}" for a, b in zip(between, documents, strict=False))).encode()
+    for document in read("f.yaml", content).documents:
+        assert again(document.written) == document.root
+
+
+@given(YAMLISH.map("".join).map(str.encode))
+def test_whatever_a_document_is_it_is_read_again(content):
+    for document in read("f.yaml", content).documents:
+        assert again(document.written) == document.root
+
+
+def test_the_text_of_a_document_is_its_own_lines_and_nothing_of_its_neighbours():
+    first, second = read("f.yaml", b"# head\na: 1\n---\n# of b\nb: 2\n...\n# tail\n").documents
+    assert first.written == Written("f.yaml", 1, b"a: 1\n")
+    assert second.written == Written("f.yaml", 2, b"---\n# of b\nb: 2\n...")
+
+
+def test_no_text_is_an_empty_mapping():
+    assert again(Written("f.yaml", 7)) == Mapping((), Span("f.yaml", 8, 1))
 
 
 def _inside(span, content):
