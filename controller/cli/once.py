@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from controller.cli import logs, options, output
+from controller.cli import forms, logs, options, output
 from controller.errors import ControllerError, Usage
 from controller.reasons import Reason
 
@@ -47,7 +47,7 @@ def start(**flags: Any) -> int:
     except Exception as error:
         _document_of_failure(flags, uri, ControllerError(f"a bug: {type(error).__name__}: {error}"))
         raise
-    show(report, form=flags["output"], no_color=flags["no_color"], verbose=flags["verbose"], full=flags["full"])
+    show(report, uri, form=flags["output"], no_color=flags["no_color"], verbose=flags["verbose"], full=flags["full"])
     return int(report.exit_code)
 
 
@@ -56,6 +56,8 @@ def _document_of_failure(flags: dict[str, Any], uri: str, error: ControllerError
         from controller.report.document import failed_plan
 
         output.document(failed_plan(uri, error))
+    elif flags["output"] in forms.FORMS:
+        output.data(forms.of_failure(flags["output"], "plan", uri, error))
 
 
 def _order(flags: dict[str, Any]) -> "Order":
@@ -68,7 +70,7 @@ def _order(flags: dict[str, Any]) -> "Order":
 
     if flags["wait"] and not flags["apply"]:
         raise Usage("--wait goes with --apply")
-    if flags["full"] and flags["output"] == "json":
+    if flags["full"] and flags["output"] != "table":
         raise Usage("--full goes with -o table")
     return Order(wait=flags["wait"], force=flags["force"], select=selector(flags["selector"]), watch=Watch().show)
 
@@ -99,18 +101,24 @@ class Watch:
                 output.note(f"{time.monotonic() - self.began:6.1f}s  {line}")
 
 
-def show(report: "PassReport", *, form: str, no_color: bool, verbose: bool, full: bool = False) -> None:
-    """The plan to stdout; findings, errors and notes to stderr."""
+def show(report: "PassReport", source: str, *, form: str, no_color: bool, verbose: bool, full: bool = False) -> None:
+    """The plan to stdout; findings, errors and notes to stderr, which `github` has on stdout where nothing of it is
+    taken for a command."""
     from controller.report.document import plan_document
     from controller.report.frame import frames
     from controller.report.text import failures, plan_text
 
+    if form == "github":
+        output.data(forms.of_pass(form, report, source))
+        return
     if report.diagnostics:
         output.note(frames(report.diagnostics, report.files, colour=output.colour(no_color=no_color, stderr=True)))
     if not report.workloads and not report.diagnostics:
         output.note(f"note: {_why_nothing(report)}")
     if form == "json":
         output.document(plan_document(report))
+    elif form in forms.FORMS:
+        output.data(forms.of_pass(form, report, source))
     else:
         output.data(plan_text(report, colour=output.colour(no_color=no_color), verbose=verbose).rstrip("\n"))
         _show_diffs(report, wanted=full, no_color=no_color)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from controller.cli.forms import FORMS
 from controller.cli.output import note
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def for_one_pass(function: F) -> F:
             click.option("--timeout", type=float, metavar="SECONDS", help="Seconds that --wait waits.  [default: 900]"),
             click.option("--force", is_flag=True, help="Try again what ECS rolled back."),
             click.option("-l", "--selector", metavar="LABELS", help="Only workloads with these: team=nlp,tier!=dev."),
-            output("table", "json"),
+            output("table", "json", *FORMS),
             click.option("-v", "--verbose", is_flag=True, help="List workloads that are in sync, too."),
             click.option("--full", is_flag=True, help="Show what differs within all that is around it, as a diff."),
         ),

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from controller.cli import options, output
+from controller.cli import forms, options, output
 from controller.errors import ControllerError
 
 
 @click.command("validate", context_settings=options.CONTEXT)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@options.output("text", "json")
+@options.output("text", "json", *forms.FORMS)
 @options.for_rendering
 def command(**flags: Any) -> None:
     """Check spec files and folders; needs no credentials and no network.
@@ -26,6 +26,8 @@ def command(**flags: Any) -> None:
             from controller.report.document import failed_validation
 
             output.document(failed_validation(error))
+        elif flags["output"] in forms.FORMS:
+            output.data(forms.of_failure(flags["output"], "validation", "", error))
         raise
     click.get_current_context().exit(code)
 
@@ -40,21 +42,23 @@ def _validate(**flags: Any) -> int:
     desired = specs.desired
     found = desired.diagnostics
     errors = sum(one.is_error for one in found)
+    summary = _summary(len(specs.files), len(desired.rendered), errors, len(found) - errors)
     if flags["output"] == "json":
         output.document(validation_document(desired.rendered, found))
+    elif flags["output"] in forms.FORMS:
+        output.data(forms.of_specs(flags["output"], specs, flags["paths"], summary))
     else:
         if found:
             output.data(frames(found, specs.files, colour=output.colour(no_color=flags["no_color"])))
-        output.data(_summary(len(specs.files), len(desired.rendered), errors, len(found) - errors, began))
+        output.data(f"{summary} in {time.perf_counter() - began:.2f}s")
     return 3 if errors else 0
 
 
-def _summary(files: int, valid: int, errors: int, warnings: int, began: float) -> str:
-    took = time.perf_counter() - began
+def _summary(files: int, valid: int, errors: int, warnings: int) -> str:
     parts = [_count(files, "file"), _count(valid, "valid workload"), _count(errors, "error")]
     if warnings:
         parts.append(_count(warnings, "warning"))
-    return f"{', '.join(parts)} in {took:.2f}s"
+    return ", ".join(parts)
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.core.diagnostics import Diagnostic, Places, Severity
+from controller.core.redact import redact
 from controller.core.source_secrets import secret_ranges
 from controller.report.text import clean, columns
 
@@ -41,8 +42,8 @@ def _frame(one: Diagnostic, source: "_Source | None", *, colour: bool) -> str:
     head = f"{one.severity}[{one.code}]"
     if colour:
         head = f"\x1b[{_COLOURS[one.severity]}m{head}\x1b[0m"
-    result = [f"{head} {clean(one.message)}", f"  --> {clean(str(one.at))}"]
-    hint = clean(one.hint) if one.hint else ""
+    result = [f"{head} {clean(redact(one.message))}", f"  --> {clean(str(one.at))}"]
+    hint = clean(redact(one.hint)) if one.hint else ""
     if source is None or not 1 <= one.at.line <= source.places.lines:
         return "\n".join([*result, *([f"   = {hint}"] if hint else [])]) + "\n"
     gutter = len(str(one.at.line))

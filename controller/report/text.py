@@ -54,8 +54,13 @@ def plan_text(report: PassReport, *, colour: bool = False, verbose: bool = False
     for workload in report.workloads:
         if verbose or workload.verdict is not Verdict.IN_SYNC or workload.done or workload.last_good or workload.error:
             lines.extend(_workload(workload, paint))
-    lines.append(_applied(report) if report.applied else _planned(report))
+    lines.append(summary(report))
     return "\n".join(lines) + "\n"
+
+
+def summary(report: PassReport) -> str:
+    """What would be done, or was done, as one line of counts."""
+    return _applied(report) if report.applied else _planned(report)
 
 
 def failures(report: PassReport) -> list[str]:
@@ -187,16 +192,17 @@ class _Paint:
 
 def _workload(workload: WorkloadReport, paint: _Paint) -> Iterable[str]:
     mark = _MARKS[workload.verdict]
-    title, headline = f"{mark} {clean(str(workload.key))}", _headline(workload)
-    yield f"{paint(mark, padded(title, TITLE))}  {headline}" if headline else paint(mark, title)
+    title, story = f"{mark} {clean(str(workload.key))}", headline(workload)
+    yield f"{paint(mark, padded(title, TITLE))}  {story}" if story else paint(mark, title)
     yield from (f"    {line}" for line in _changes(workload.plan.changes, paint))
     for unknown in workload.plan.unknown:
         yield paint("dim", f"    {clean(show(unknown.path))} {unknown.why}; shown, not compared")
     for hold in workload.plan.holds:
-        yield f"    {paint('!', hold.reason)}: {clean(hold.message)}"
+        yield f"    {paint('!', hold.reason)}: {clean(redact(hold.message))}"
 
 
-def _headline(workload: WorkloadReport) -> str:
+def headline(workload: WorkloadReport) -> str:
+    """How a workload stands and what is to be done about it, in one clause."""
     parts: list[str] = []
     plan = workload.plan
     if workload.done:
@@ -234,6 +240,11 @@ def _steps(steps: Sequence[Step]) -> str:
     }
     told = [names[type(step).__name__] for step in steps]
     return " + ".join(dict.fromkeys(told))
+
+
+def change_lines(changes: Sequence[Change]) -> list[str]:
+    """The changes as aligned lines: field, both values, where it is written, what it does, who has moved."""
+    return _changes(changes, _Paint(False))
 
 
 def _changes(changes: Sequence[Change], paint: _Paint) -> list[str]:
