@@ -37,13 +37,17 @@ lint: $(STAMP) check-generated ## Formatter, linter, type checker, layer contrac
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-generate: $(STAMP) ## Write the generated files (ECS model, crds/) anew
+generate: $(STAMP) ## Write the generated files (ECS model, IAM policies, crds/) anew
 	$(BIN)/python -m controller.aws.model
+	$(BIN)/python -m controller.aws.operations
+	$(BIN)/python -m controller.aws.policies deploy/iam
 	$(BIN)/controller schema --write crds
 	$(BIN)/python -m controller.core.fields.page > docs/fields.md
 
 check-generated: $(STAMP)
 	$(BIN)/python -m controller.aws.model --check
+	$(BIN)/python -m controller.aws.operations --check
+	$(BIN)/python -m controller.aws.policies deploy/iam --check
 	$(BIN)/controller schema --check crds
 	$(BIN)/python -m controller.core.fields.page | diff -u docs/fields.md -
 

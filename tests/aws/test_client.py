@@ -235,6 +235,7 @@ async def test_what_is_no_answer_of_ecs_is_never_an_empty_answer(body):
             await api.call(*READ)
 
 
+@pytest.mark.sends("iam.GetUser")
 @pytest.mark.parametrize(("service", "operation"), [("iam", "GetUser"), ("sts", "GetCallerIdentity")])
 async def test_a_proxys_page_where_xml_is_expected_is_no_answer(service, operation):
     async with wired(Wire((502, b"<!doctype html>\n<title>Bad Gateway</title>\n")), service, read_attempts=1) as api:

@@ -366,6 +366,7 @@ async def test_a_write_that_waits_for_its_token_asks_the_lease_when_it_has_it(th
 # ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sends("ecs.CreateCluster")
 async def test_a_role_of_another_account_against_moto(environment, moto_url):
     """moto keeps accounts apart: what is made with the role's credentials is in the role's account only."""
     environment.setenv("AWS_ENDPOINT_URL", moto_url)
