@@ -3,8 +3,9 @@
 A retried write whose first answer was lost happens twice (RegisterTaskDefinition has no token), so writes are
 observed again instead. Answers of ECS skip botocore's walk over the output shape: it costs more than everything else
 of a call, most of it in timestamps, and the core reads the wire's own form anyway. Events, which fill two thirds of a
-service, are dropped unless somebody asks for them (`with_events`). Neighbours: `api` (the shape of a call), `errors`
-(what a failure means), `sessions` (as whom), `limits` and `retries` (how often).
+service, are dropped unless somebody asks for them (`with_events`). Reads of ECS that botocore need not retry take a
+shorter way (`fastpath`). Neighbours: `api` (the shape of a call), `errors` (what a failure means), `sessions` (as
+whom), `limits` and `retries` (how often).
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from controller.aws.api import AnswerError, Api, NoAnswerError
+from controller.aws.fastpath import FastPath
 from controller.errors import ControllerError, Denied, Stalled
 from controller.reasons import Reason
 
@@ -196,6 +198,8 @@ async def connect(
             client.meta.events.register("before-parse.ecs", _take_the_wire)
             if before_write is not None:
                 client.meta.events.register_first("before-send", partial(_ask, before_write))
+        if service == "ecs":
+            FastPath(clients[1], is_read, _answer).register()
         yield BotoApi(clients[read_attempts], clients[1])
 
 
@@ -220,15 +224,19 @@ def _ask(before_write: Callable[[], None], event_name: str, **_: Any) -> None:
 def _take_the_wire(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], operation_model: Any, **_: Any
 ) -> None:
-    """A `before-parse` handler: the JSON as it came, with the events that were asked for; errors are left to
-    botocore.
+    """A `before-parse` handler: good answers are taken as they came; errors are left to botocore."""
+    if response_dict["status_code"] == 200:
+        customized_response_dict.update(_answer(operation_model, response_dict["body"]))
+        response_dict["body"] = b"{}"
+
+
+def _answer(operation_model: Any, body: bytes) -> dict[str, Any]:
+    """The JSON of a good answer as it came, with the events that were asked for.
 
     What is no JSON object (a proxy's page, half an answer) is no answer: botocore would make an empty one of it, and
     an empty ListServices looks like a cluster without services.
     """
-    if response_dict["status_code"] != 200:
-        return
-    answer = _decoded(response_dict["body"], expected=bool(operation_model.output_shape.members))
+    answer = _decoded(body, expected=bool(operation_model.output_shape.members))
     if answer is None:
         raise NoAnswerError(operation_model.name, "what came is no answer of ECS", sent=True)
     kept = _EVENTS.get()
@@ -237,8 +245,7 @@ def _take_the_wire(
             service["events"] = service.get("events", [])[:kept]
         else:
             service.pop("events", None)
-    customized_response_dict.update(answer)
-    response_dict["body"] = b"{}"
+    return answer
 
 
 def _decoded(body: bytes, *, expected: bool) -> dict[str, Any] | None:
