@@ -11,8 +11,9 @@ November 2026); what it leaves open stands at its row. Resources and conditions 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import product
 from string import Template
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from controller.core.ownership import OWNER
 
@@ -48,7 +49,9 @@ class Use(StrEnum):
     NOTIFY_EVENTS = "notify-events"
 
 
-Condition = Mapping[str, Mapping[str, str | Sequence[str]]]
+Condition: TypeAlias = Mapping[str, Mapping[str, str | Sequence[str]]]
+Names: TypeAlias = Mapping[str, str | Sequence[str]]
+"""Placeholder → what it stands for, or all that it stands for: a statement is for several clusters at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +133,27 @@ STATEMENTS: Final[tuple[Statement, ...]] = (
         ("ecs.DescribeCapacityProviders",),
         resources=(f"{_ECS}capacity-provider/*",),
     ),
-    # No tags are asked for: a service of somebody else has to be seen to be left alone.
+    # No tags are asked for in what follows: a service of somebody else has to be seen to be left alone.
     Statement(
-        "ReadInCluster",
+        "ReadServices",
         Use.OBSERVE,
-        (
-            *("ecs.DescribeServices", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments"),
-            *("ecs.DescribeServiceRevisions", "ecs.DescribeTasks", "ecs.DescribeContainerInstances"),
-        ),
-        resources=(
-            _SERVICES,
-            f"{_ECS}service-deployment/${{cluster}}/*",
-            f"{_ECS}service-revision/${{cluster}}/*",
-            _TASKS,
-            _INSTANCES,
-        ),
+        ("ecs.DescribeServices", "ecs.ListServiceDeployments"),
+        resources=(_SERVICES,),
     ),
+    Statement(
+        "ReadServiceDeployments",
+        Use.OBSERVE,
+        ("ecs.DescribeServiceDeployments",),
+        resources=(_SERVICES, f"{_ECS}service-deployment/${{cluster}}/*"),
+    ),
+    Statement(
+        "ReadServiceRevisions",
+        Use.OBSERVE,
+        ("ecs.DescribeServiceRevisions",),
+        resources=(_SERVICES, f"{_ECS}service-revision/${{cluster}}/*"),
+    ),
+    Statement("ReadTasks", Use.OBSERVE, ("ecs.DescribeTasks",), resources=(_TASKS,)),
+    Statement("ReadInstances", Use.OBSERVE, ("ecs.DescribeContainerInstances",), resources=(_INSTANCES,)),
     Statement(
         "CreateOwnedServices",
         Use.CONVERGE,
@@ -163,11 +171,19 @@ STATEMENTS: Final[tuple[Statement, ...]] = (
     # The reference has a resource for it, the ECS guide says that there is none: `*` works either way.
     Statement("RegisterOwnedRevisions", Use.CONVERGE, ("ecs.RegisterTaskDefinition",), condition=_TO_BE_OWNED),
     Statement(
-        "TagWhatIsCreated",
+        "TagCreatedServices",
         Use.CONVERGE,
-        ("ecs.CreateService", "ecs.RegisterTaskDefinition"),
-        resources=(_SERVICES, _DEFINITIONS),
-        condition={"StringEquals": {"ecs:CreateAction": ["CreateService", "RegisterTaskDefinition"]}},
+        ("ecs.CreateService",),
+        resources=(_SERVICES,),
+        condition={"StringEquals": {"ecs:CreateAction": "CreateService"}},
+        actions=("ecs:TagResource",),
+    ),
+    Statement(
+        "TagCreatedRevisions",
+        Use.CONVERGE,
+        ("ecs.RegisterTaskDefinition",),
+        resources=(_DEFINITIONS,),
+        condition={"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}},
         actions=("ecs:TagResource",),
     ),
     Statement(
@@ -228,7 +244,7 @@ STATEMENTS: Final[tuple[Statement, ...]] = (
         condition=_IN_CLUSTER,
     ),
     Statement(
-        "ReadInstances",
+        "AskEc2",
         Use.INSTANCES,
         ("ec2.DescribeImages", "ec2.DescribeInstances", "autoscaling.DescribeAutoScalingGroups"),
     ),
@@ -321,26 +337,46 @@ def statements(uses: Collection[Use], sent: Collection[str]) -> tuple[Statement,
     return tuple(one for one in STATEMENTS if one.use in uses and one.granted(sent))
 
 
-def policy(found: Iterable[Statement], sent: Collection[str], *, names: Mapping[str, str] | None = None) -> Any:
+def policy(found: Iterable[Statement], sent: Collection[str], *, names: Names | None = None) -> dict[str, Any]:
     """A policy document of statements. Placeholders for which there is no name stay as they are."""
     return {"Version": "2012-10-17", "Statement": [_document(one, sent, names or {}) for one in found]}
 
 
-def filled(value: Any, names: Mapping[str, str]) -> Any:
-    """A part of a statement with its placeholders filled in, as far as there are names for them."""
-    match value:
-        case str():
-            return Template(value).safe_substitute(names)
-        case Mapping():
-            return {key: filled(one, names) for key, one in value.items()}
-        case _:
-            return [filled(one, names) for one in value]
+def filled(text: str, names: Names) -> list[str]:
+    """A resource or a condition's value for every name that its placeholders may have."""
+    used = {name: _listed(names[name]) for name in Template(text).get_identifiers() if name in names}
+    chosen = (dict(zip(used, values, strict=True)) for values in product(*used.values()))
+    return list(dict.fromkeys(Template(text).safe_substitute(one) for one in chosen))
 
 
-def _document(one: Statement, sent: Collection[str], names: Mapping[str, str]) -> dict[str, Any]:
+def conditions(one: Statement, names: Names) -> dict[str, dict[str, list[str]]]:
+    """The condition of a statement, every value a list, filled in."""
+    return {
+        operator: {
+            key: [text for value in _listed(values) for text in filled(value, names)] for key, values in keys.items()
+        }
+        for operator, keys in one.condition.items()
+    }
+
+
+def resources(one: Statement, names: Names) -> list[str]:
+    """The resources of a statement, filled in."""
+    return [text for resource in one.resources for text in filled(resource, names)]
+
+
+def _document(one: Statement, sent: Collection[str], names: Names) -> dict[str, Any]:
     found: dict[str, Any] = {"Sid": one.sid, "Effect": "Allow", "Action": _one_or_list(one.granted(sent))}
-    found["Resource"] = _one_or_list(filled(one.resources, names))
-    return {**found, "Condition": filled(one.condition, names)} if one.condition else found
+    found["Resource"] = _one_or_list(resources(one, names))
+    if one.condition:
+        found["Condition"] = {
+            operator: {key: _one_or_list(values) for key, values in keys.items()}
+            for operator, keys in conditions(one, names).items()
+        }
+    return found
+
+
+def _listed(value: str | Sequence[str]) -> Sequence[str]:
+    return (value,) if isinstance(value, str) else value
 
 
 def _one_or_list(values: Sequence[str]) -> str | list[str]:

@@ -105,7 +105,7 @@ def test_every_write_is_held_to_what_is_ours_or_is_said_not_to_be():
         if writes and writes[0].startswith("ecs.") and OWNER not in json.dumps(one.condition):
             loose.add(one.sid)
     assert loose == {
-        *("TagWhatIsCreated", "TagTasks"),  # held to the calls that create
+        *("TagCreatedServices", "TagCreatedRevisions", "TagTasks"),  # held to the calls that create
         "PassTaskRoles",  # held to roles by name, and to ECS tasks
         "RetireRevisions",  # ECS cannot
         *("RunTasks", "StopTasks", "MarkInstances"),  # held to the cluster: ECS takes the tags of a task that stops
@@ -165,7 +165,16 @@ def test_placeholders_are_filled_in_and_the_rest_is_left():
     text = json.dumps(found)
     assert set(re.findall(r"\$\{(\w+)\}", text)) == {"task_roles"}
     assert "arn:aws:ecs:us-west-2:123456789012:cluster/train" in text
-    assert filled(("${a}", {"b": "${c}"}), {"a": "1"}) == ["1", {"b": "${c}"}]
+    assert filled("${a}/${c}", {"a": "1"}) == ["1/${c}"]
+
+
+def test_a_placeholder_may_stand_for_several():
+    assert filled("${a}/${b}", {"a": ["1", "2"], "b": ["x", "y"]}) == ["1/x", "1/y", "2/x", "2/y"]
+    found = policy(statements({Use.OBSERVE}, declared()), declared(), names={**NAMES, "cluster": ["train", "serve"]})
+    by_name = {one["Sid"]: one for one in found["Statement"]}
+    assert [arn.rpartition("/")[2] for arn in by_name["ReadCluster"]["Resource"]] == ["train", "serve"]
+    assert len(by_name["ListInCluster"]["Condition"]["ArnLike"]["ecs:cluster"]) == 2
+    assert by_name["ReadDefinitionsAndScaling"]["Resource"] == "*"
 
 
 def test_the_owner_of_the_conditions_is_the_tag_that_the_controller_sets():
