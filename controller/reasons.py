@@ -41,6 +41,7 @@ class Reason(StrEnum):
     DRAINING = "Draining"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     NO_CAPACITY = "NoCapacity"
+    MISPLACED = "Misplaced"
     # Why a task died, or found no place
     CARD_TAKEN = "CardTaken"
     CARD_RELEASING = "CardReleasing"
@@ -92,6 +93,7 @@ class Reason(StrEnum):
     SOURCE_UNVERIFIED = "SourceUnverified"
     SOURCE_REWOUND = "SourceRewound"
     # Ourselves
+    PLAN_STALE = "PlanStale"
     LEASE_LOST = "LeaseLost"
     USAGE = "Usage"
     INTERRUPTED = "Interrupted"

@@ -3,7 +3,7 @@
 Neighbours: `once` (one pass in one place), `compose` (opens the places).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from controller.app import compose, once
@@ -11,8 +11,9 @@ from controller.app.once import Order
 from controller.aws.ecs import together
 from controller.aws.limits import Limits
 from controller.core.pass_report import PassReport, merged
+from controller.core.plan import Plan
 from controller.reconcile.ports import Clock, Recorder
-from controller.reconcile.reconciler import Reconciler
+from controller.reconcile.reconciler import Reconciler, unasked
 from controller.settings import Settings
 from controller.sources.snapshot import Snapshot
 
@@ -37,13 +38,13 @@ class Read:
         yield
 
 
-async def look(settings: Settings, clock: Clock, *, order: Order) -> PassReport:
-    """The dry run. It holds gateways that cannot write.
+async def look(settings: Settings, clock: Clock, *, order: Order, found: Snapshot | None = None) -> PassReport:
+    """The dry run. It holds gateways that cannot write. `found` is the revision, where it was read already.
 
     Raises:
         ControllerError: the source cannot be read, or two places are one account and region.
     """
-    source, limits = await _read(settings), Limits(settings.api_share)
+    source, limits = Read(found or await read(settings)), Limits(settings.api_share)
 
     async def there(opened: compose.Opened) -> PassReport:
         place, session = opened
@@ -54,24 +55,38 @@ async def look(settings: Settings, clock: Clock, *, order: Order) -> PassReport:
         return merged(await together(there(one) for one in opened))
 
 
-async def apply(settings: Settings, clock: Clock, recorder: Recorder, *, order: Order) -> PassReport:
-    """Look, act, and if asked wait for the rollouts.
+async def apply(
+    settings: Settings,
+    clock: Clock,
+    recorder: Recorder,
+    *,
+    order: Order,
+    found: Snapshot | None = None,
+    agreed: Callable[[Plan], None] = unasked,
+) -> PassReport:
+    """Look, act, and if asked wait for the rollouts. `found` is the revision, where it was read already; `agreed` is
+    asked before each plan's first write.
 
     Raises:
         ControllerError: the source cannot be read, or two places are one account and region.
     """
-    source, limits = await _read(settings), Limits(settings.api_share)
+    source, limits = Read(found or await read(settings)), Limits(settings.api_share)
 
     async def there(opened: compose.Opened) -> PassReport:
         place, session = opened
         async with compose.gateway(place, limits, session=session) as ecs:
-            reconciler = Reconciler(ecs, clock, recorder, settings.owner)
+            reconciler = Reconciler(ecs, clock, recorder, settings.owner, agreed=agreed)
             return await once.apply(source, reconciler, place.settings, order=replace(order, target=place.name))
 
     async with compose.sessions_of(settings) as opened:
         return merged(await together(there(one) for one in opened))
 
 
-async def _read(settings: Settings) -> Read:
+async def read(settings: Settings) -> Snapshot:
+    """The revision that the source has now.
+
+    Raises:
+        ControllerError: it cannot be read.
+    """
     async with compose.open_source(settings) as source:
-        return Read(await source.snapshot())
+        return await source.snapshot()

@@ -40,6 +40,8 @@ class Order:
     wait: bool = False
     force: bool = False
     select: Callable[[Workload], bool] = lambda _: True
+    only: frozenset[Key] | None = None
+    """Act on and tell of these alone, services without a spec among them."""
     poll: float = POLL
     watch: Callable[[tuple[WorkloadReport, ...]], None] = lambda _: None
     """Is shown every look while waiting."""
@@ -139,6 +141,8 @@ class _Pass:
 
     def _asked_for(self, key: Key) -> bool:
         """A service without a spec has no labels: only a pass over everything has it."""
+        if self.order.only is not None:
+            return key in self.order.only
         rendered = self.desired.rendered.get(key)
         if rendered is not None:
             return self.order.select(rendered.workload)

@@ -64,14 +64,14 @@ def of_specs(form: str, specs: "Specs", paths: "tuple[Path, ...]", summary: str)
     return _made(form, findings_of(found), run="validation", log=log, summary=summary, passed=passed, code=code)
 
 
-def of_failure(form: str, kind: str, source: str, error: ControllerError) -> str:
+def of_failure(form: str, kind: str, source: str, error: ControllerError, *, code: int = 1) -> str:
     """A command of this kind (`plan`, `validation`) that ended with an error."""
     from controller.report.findings import of_error
     from controller.report.markdown import failure_markdown
 
     if form == "markdown":
         return failure_markdown(kind, source, error)
-    return _made(form, [of_error(error)], run=kind, log="", summary=f"{kind}: failed", passed=[], code=1)
+    return _made(form, [of_error(error)], run=kind, log="", summary=f"{kind}: failed", passed=[], code=code)
 
 
 def _made(

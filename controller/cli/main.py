@@ -26,6 +26,7 @@ ASKED: Final = frozenset({"help", "--help", "-h", "--version"})
 VERBS: Final = {
     "run": "Run the daemon (what `controller` alone does too).",
     "validate": "Check spec files; needs no credentials and no network.",
+    "apply": "Carry out a plan that was saved with --once --out.",
     "render": "Print the exact ECS requests of spec files.",
     "import": "Make spec files of live services, and prove them.",
     "status": "Show how everything stands: source, last pass, every workload.",

@@ -33,7 +33,7 @@ def start(**flags: Any) -> int:
         uri = settings.source
         colour = output.colour(no_color=flags["no_color"], stderr=True)
         logs.configure(flags["log_format"], level=logging.WARNING, colour=colour)
-        report = asyncio.run(_pass(settings, order, apply=flags["apply"]))
+        report = asyncio.run(_pass(settings, order, flags))
     except ControllerError as error:
         _document_of_failure(flags, uri, error)
         raise
@@ -70,18 +70,27 @@ def _order(flags: dict[str, Any]) -> "Order":
 
     if flags["wait"] and not flags["apply"]:
         raise Usage("--wait goes with --apply")
+    if flags["out"] is not None and flags["apply"]:
+        raise Usage("--out saves a plan instead of carrying it out", advice="leave --apply to `controller apply`")
     if flags["full"] and flags["output"] != "table":
         raise Usage("--full goes with -o table")
     return Order(wait=flags["wait"], force=flags["force"], select=selector(flags["selector"]), watch=Watch().show)
 
 
-async def _pass(settings: "Settings", order: "Order", *, apply: bool) -> "PassReport":
+async def _pass(settings: "Settings", order: "Order", flags: dict[str, Any]) -> "PassReport":
     from controller.app import compose, everywhere
 
     clock = compose.SystemClock()
-    if not apply:
+    if flags["apply"]:
+        return await everywhere.apply(settings, clock, compose.log_recorder(), order=order)
+    if flags["out"] is None:
         return await everywhere.look(settings, clock, order=order)
-    return await everywhere.apply(settings, clock, compose.log_recorder(), order=order)
+    from controller.app import planfile
+
+    path = flags["out"]
+    report, why_not = await planfile.save(settings, clock, path, asked=planfile.Asked(order, flags["selector"]))
+    output.note(f"note: no plan is saved: {why_not}" if why_not else f"note: `controller apply {path}` does this")
+    return report
 
 
 @dataclass(slots=True)

@@ -13,12 +13,12 @@ from controller.cli.output import note
 
 if TYPE_CHECKING:
     from controller.core.render import Settings as Rendering
-    from controller.settings import Settings
+    from controller.settings import Loaded, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-ONE_PASS: Final = ("apply", "wait", "output", "selector", "force", "verbose", "full", "timeout")
+ONE_PASS: Final = ("apply", "wait", "output", "selector", "force", "verbose", "full", "timeout", "out")
 """Flags that mean something for one pass only."""
 BOTH: Final = (*("source", "clusters", "region", "profile", "owner", "port_base", "config", "no_color", "log_format"),)
 """Flags that mean the same for one pass and for the daemon."""
@@ -47,6 +47,12 @@ def for_one_pass(function: F) -> F:
             click.option("--force", is_flag=True, help="Try again what ECS rolled back."),
             click.option("-l", "--selector", metavar="LABELS", help="Only workloads with these: team=nlp,tier!=dev."),
             output("table", "json", *FORMS),
+            click.option(
+                "--out",
+                type=click.Path(path_type=Path, dir_okay=False),
+                metavar="FILE",
+                help="Save the plan for `controller apply`.",
+            ),
             click.option("-v", "--verbose", is_flag=True, help="List workloads that are in sync, too."),
             click.option("--full", is_flag=True, help="Show what differs within all that is around it, as a diff."),
         ),
@@ -128,6 +134,11 @@ def flag(parameter: click.Parameter) -> str:
 
 def settings(flags: dict[str, Any]) -> "Settings":
     """The settings under these flags, the environment and the configuration file."""
+    return loaded(flags).settings
+
+
+def loaded(flags: dict[str, Any]) -> "Loaded":
+    """The settings, and where each comes from."""
     from controller.settings import load
 
     wanted = {name: flags[name] for name in SETTINGS if flags.get(name) not in (None, ())}
@@ -137,7 +148,7 @@ def settings(flags: dict[str, Any]) -> "Settings":
     found = load(flags=wanted, environment=os.environ, file=file)
     for variable, meant in found.suspects.items():
         note(f"note: {variable} is no setting; did you mean {meant}?")
-    return found.settings
+    return found
 
 
 def rendering(flags: dict[str, Any]) -> "Rendering":

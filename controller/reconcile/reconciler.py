@@ -31,6 +31,10 @@ SOONEST: Final = 1.0
 """Seconds until a key is looked at again whose hold is about to end."""
 
 
+def unasked(_: Plan) -> None:
+    """Nobody has to be asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How a key stands after it was reconciled."""
@@ -110,6 +114,8 @@ class Reconciler:
     recorder: Recorder
     owner: str
     expectations: Expectations = field(default_factory=Expectations)
+    agreed: Callable[[Plan], None] = unasked
+    """Asked before the first write of a plan; raises a ControllerError where it is not the one that was agreed on."""
 
     async def converge(
         self,
@@ -170,6 +176,7 @@ class Reconciler:
         act = Act(self.ecs, cluster, live, dict(planned.revisions))
         error: ControllerError | None = None
         try:
+            self.agreed(planned)
             await act.run(planned.steps)
         except ControllerError as raised:
             error = raised

@@ -148,8 +148,8 @@ def workload_document(workload: WorkloadReport) -> dict[str, Any]:
         "kind": workload.kind,
         "drift": str(plan.drift),
         "changes": [_change(change) for change in plan.changes],
-        "steps": [_step(step) for step in plan.steps],
-        "applied": [_step(step) for step in workload.done],
+        "steps": [step_document(step) for step in plan.steps],
+        "applied": [step_document(step) for step in workload.done],
         "conditions": [_condition(condition) for condition in workload.conditions.values()],
         "health": str(workload.health.state),
         **({"why": _why(workload.why)} if workload.why is not None else {}),
@@ -187,7 +187,8 @@ def _condition(condition: Condition) -> dict[str, Any]:
     }
 
 
-def _step(step: Step) -> dict[str, Any]:
+def step_document(step: Step) -> dict[str, Any]:
+    """A step by its name and what it is about, without its request."""
     action = {"action": type(step).__name__}
     match step:
         case EnsureTaskDefinition():

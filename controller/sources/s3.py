@@ -130,7 +130,8 @@ class S3Source:
         self._contents = {(name, listed[name].etag): content for name, content in files.items()}
         problems: list[Diagnostic] = list(refused.values())
         problems.extend(problem(name, f"cannot be read: {error.message}") for name, error in unreadable.items())
-        snapshot = Snapshot(self.uri, _revision(listed, unreadable.keys()), files, tuple(problems))
+        objects = {name: listed[name] for name in files}
+        snapshot = Snapshot(self.uri, _revision(listed, unreadable.keys()), files, tuple(problems), objects)
         return _Taken(_state(listed), snapshot, whole=not unreadable)
 
     async def _read(self, listed: Listing) -> dict[str, bytes | ControllerError | None]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from controller.core.diagnostics import Diagnostic
+from controller.core.objects import StoredObject
 
 SUFFIXES: Final = (".yaml", ".yml")
 """Files of a folder that are specs. A file that is named itself may be called anything."""
@@ -27,6 +28,8 @@ class Snapshot:
     """Path relative to the source → content."""
     problems: tuple[Diagnostic, ...] = ()
     """Files that could not be read, one finding each. They make the revision incomplete, but no other file invalid."""
+    objects: Mapping[str, StoredObject] = field(default_factory=dict)
+    """Of a bucket: path → the object that was read, by which the revision can be read again."""
 
 
 class Source(Protocol):
