@@ -8,9 +8,10 @@ as specs are: with positions, guarded, its scalars as text until the setting say
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -97,6 +98,12 @@ class Settings(BaseModel):
     """Seconds that a revision must have stood before the daemon deletes what it does not name."""
     confirm_deletions: str | None = None
     """The revision, as it is reported, whose many deletions are meant."""
+    fleet_interval: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    """Seconds between two looks of the daemon at the machines of clusters with DL1 workloads; 0 is none."""
+    smoke: bool = False
+    """Whether the daemon runs AWS's hl-smi task on every new DL1 instance, which sets `habana.verified`."""
+    smoke_image: Annotated[str, Field(min_length=1)] | None = None
+    """The image of that task where Habana's registry is out of reach; `{synapseai}` stands for the driver's version."""
     http: Annotated[str, Field(pattern=_LISTEN)] = "127.0.0.1:8080"
     """Where the daemon serves probes, metrics and its state: `host:port`, or `off`."""
     journal: Annotated[str, Field(pattern=_JOURNAL)] = "sqlite:"
@@ -154,7 +161,16 @@ def rendering(settings: Settings, *, environment: Mapping[str, str], today: date
         region=region,
         target_regions=regions,
         today=today,
+        zone=_zone,
     )
+
+
+def _zone(name: str) -> tzinfo | None:
+    """A time zone of this machine's tz database."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # what is no name, or the name of a folder
+        return None
 
 
 def variable(name: str) -> str:

@@ -14,6 +14,7 @@ from controller.cli import options, output
 from controller.errors import ControllerError
 
 if TYPE_CHECKING:
+    from controller.core.jobs.request import RenderedJob
     from controller.core.render import Rendered
 
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--explain", is_flag=True, help="Print every addition with its reason instead of the requests.")
 @options.for_rendering
 def command(**flags: Any) -> None:
-    """Print the RegisterTaskDefinition and CreateService requests of spec files.
+    """Print the RegisterTaskDefinition, CreateService and RunTask requests of spec files.
 
     They are exactly what would be sent, so a secret that a spec holds in plain text is in them. Exit codes: 0 all
     rendered, 1 a path cannot be read, 3 something is invalid (the rest is rendered).
@@ -51,14 +52,14 @@ def _render(**flags: Any) -> int:
         colour = output.colour(no_color=flags["no_color"], stderr=True)
         output.note(frames(found, specs.files, colour=colour))
     if flags["explain"]:
-        if specs.desired.rendered:
-            output.data("\n".join(_explained(specs.desired.rendered.values())))
+        if specs.desired.workloads:
+            output.data("\n".join(_explained(specs.desired.workloads.values())))
     else:
         output.document(rendered_document(specs.as_sent(settings).values()))
     return 3 if any(one.is_error for one in found) else 0
 
 
-def _explained(workloads: "Iterable[Rendered]") -> Iterator[str]:
+def _explained(workloads: "Iterable[Rendered | RenderedJob]") -> Iterator[str]:
     """Every value that the user did not write, why it is there, and which line asked for it."""
     from controller.core.path import show
     from controller.report.text import clean

@@ -10,7 +10,7 @@ from controller.errors import ControllerError, Usage
 
 
 @click.command("schema", context_settings=options.CONTEXT)
-@click.argument("kind", type=click.Choice(["DL1Service"]), default="DL1Service", metavar="[KIND]")
+@click.argument("kind", type=click.Choice(["DL1Service", "DL1Job"]), default="DL1Service", metavar="[KIND]")
 @click.option("--write", type=click.Path(path_type=Path, file_okay=False), help="Write all schemas into this folder.")
 @click.option("--check", type=click.Path(path_type=Path, file_okay=False), help="Exit 1 if this folder is not current.")
 def command(*, kind: str, write: Path | None, check: Path | None) -> None:

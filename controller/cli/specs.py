@@ -8,6 +8,7 @@ from pathlib import Path
 from controller.cli import output
 from controller.core.desired import Desired, desire
 from controller.core.diagnostics import Diagnostic
+from controller.core.jobs.request import RenderedJob
 from controller.core.render import Rendered, Settings
 from controller.core.workload import Key
 from controller.errors import ControllerError
@@ -25,9 +26,10 @@ class Specs:
     """Name of a file → its name within the path that was given, as a source would call it."""
     desired: Desired
 
-    def as_sent(self, settings: Settings) -> Mapping[Key, Rendered]:
+    def as_sent(self, settings: Settings) -> Mapping[Key, Rendered | RenderedJob]:
         """The valid workloads as the controller sends them with the path as its source: a tag names the file."""
-        return desire({self.in_source[name]: content for name, content in self.files.items()}, settings).rendered
+        found = desire({self.in_source[name]: content for name, content in self.files.items()}, settings)
+        return found.workloads
 
 
 def read(paths: Iterable[Path], settings: Settings) -> Specs:

@@ -42,9 +42,9 @@ def _validate(**flags: Any) -> int:
     desired = specs.desired
     found = desired.diagnostics
     errors = sum(one.is_error for one in found)
-    summary = _summary(len(specs.files), len(desired.rendered), errors, len(found) - errors)
+    summary = _summary(len(specs.files), len(desired.workloads), errors, len(found) - errors)
     if flags["output"] == "json":
-        output.document(validation_document(desired.rendered, found))
+        output.document(validation_document(desired.workloads, found))
     elif flags["output"] in forms.FORMS:
         output.data(forms.of_specs(flags["output"], specs, flags["paths"], summary))
     else:

@@ -105,7 +105,7 @@ def between(claims: Iterable[Claim], *, all_readable: bool) -> tuple[list[Worklo
 def _duplicates(key: Key, same: list[Claim]) -> Iterator[Diagnostic]:
     for claim in same:
         others = _listed([str(other.at) for other in same if other is not claim])
-        message = f"service {key} is described {'twice' if len(same) == 2 else f'{len(same)} times'}, also at {others}"
+        message = f"workload {key} is described {'twice' if len(same) == 2 else f'{len(same)} times'}, also at {others}"
         hint = "keep one of them, or give them different names"
         yield Diagnostic(Code.DUPLICATE_TARGET, message, claim.at, hint=hint)
 

@@ -11,6 +11,7 @@ from controller.core.applied import Cause
 from controller.core.diagnostics import Span
 from controller.core.diff import Difference
 from controller.core.fields.service import Effect
+from controller.core.jobs.request import RenderedJob
 from controller.core.normalize import Items, NotManaged
 from controller.core.path import Item, Path, show
 from controller.core.redact import redact
@@ -58,7 +59,7 @@ def telling_name(path: Path) -> str:
     )
 
 
-def origin(rendered: Rendered, path: Path) -> Span:
+def origin(rendered: Rendered | RenderedJob, path: Path) -> Span:
     """The place in the spec that a value comes from: where it is written, else what made the renderer add it."""
     for reason in rendered.reasons:
         if path[: len(reason.path)] == reason.path:

@@ -87,7 +87,7 @@ def compare(
 ) -> Comparison:
     """Everything in which a live service is not what the workload asks for. `by` tells who has set a member of the
     service live, where that was seen."""
-    patterns = [rule.path for rule in rendered.workload.document.spec.reconcile.ignore]
+    patterns = [rule.path for rule in rendered.workload.service_spec.reconcile.ignore]
     revision = _with_tags(observation.revision)
     found = service_members(live)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from controller.core.diagnostics import Code, Diagnostic, Severity
 from controller.core.fields.service import is_daemon
 from controller.core.gaudi.cards import COUNTS, GROUPS
+from controller.core.jobs.rules import within as job_rules
+from controller.core.jobs.spec import DL1Job
 from controller.core.path import Path
 from controller.core.quoting import quote
 from controller.core.workload import Workload
@@ -16,7 +18,10 @@ from controller.core.workload import Workload
 
 def within(workload: Workload) -> Iterator[Diagnostic]:
     """Contradictions inside one document."""
-    yield from _service(workload)
+    if isinstance(workload.document, DL1Job):
+        yield from job_rules(workload)
+    else:
+        yield from _service(workload)
     yield from _gaudi(workload)
 
 
@@ -25,7 +30,7 @@ def _contradiction(workload: Workload, path: Path, message: str, hint: str | Non
 
 
 def _service(workload: Workload) -> Iterator[Diagnostic]:
-    spec, service = workload.document.spec, workload.service
+    spec, service = workload.service_spec, workload.service
     at: Path = ("spec", "service")
     if "taskDefinition" in service:
         message = (
@@ -36,7 +41,7 @@ def _service(workload: Workload) -> Iterator[Diagnostic]:
         message = "service.clientToken is set by the controller, so that a creation that was cut off is not done twice"
         yield _contradiction(workload, (*at, "clientToken"), message, "remove it")
     cluster = str(service.get("cluster", spec.cluster))
-    if not _same_cluster(cluster, spec.cluster):
+    if not same_cluster(cluster, spec.cluster):
         message = f"service.cluster is {quote(cluster)}, but spec.cluster is `{spec.cluster}`"
         yield _contradiction(workload, (*at, "cluster"), message, "remove one of them")
     count = service.get("desiredCount")
@@ -52,7 +57,7 @@ def _service(workload: Workload) -> Iterator[Diagnostic]:
         yield _contradiction(workload, (*at, "desiredCount"), message, "remove one of them")
 
 
-def _same_cluster(one: str, other: str) -> bool:
+def same_cluster(one: str, other: str) -> bool:
     """Whether two names or ARNs can mean one cluster."""
     arns = "/" in one and "/" in other
     return one == other if arns else one.rpartition("/")[2] == other.rpartition("/")[2]

@@ -36,6 +36,8 @@ class Draft:
     register: dict[str, Any]
     reasons: list[Reason]
     problems: list[Diagnostic]
+    holder: str | None = None
+    """The container that gets the cards."""
 
     @property
     def has_gaudi(self) -> bool:

@@ -18,7 +18,11 @@ from controller.core.nodes import Node, Sequence, step
 from controller.core.normalize import item_key
 from controller.core.path import Item, Path, Segment
 
-_REQUESTS: Final = {"taskDefinition": "RegisterTaskDefinitionRequest", "service": "CreateServiceRequest"}
+_REQUESTS: Final = {
+    "taskDefinition": "RegisterTaskDefinitionRequest",
+    "service": "CreateServiceRequest",
+    "runTask": "RunTaskRequest",
+}
 
 
 @dataclass(slots=True)
@@ -27,7 +31,7 @@ class Origins:
 
     tree: Node
     requests: Mapping[str, Wire]
-    """`taskDefinition` and `service` as they were read from it."""
+    """`taskDefinition`, `service` and `runTask` as they were read from it."""
     _positions: dict[Path, Mapping[str, int]] = field(default_factory=dict)
     """List → the positions of its members by their keys; worked out once, because a list may be long and much may be
     said about it."""

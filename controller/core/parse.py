@@ -7,6 +7,7 @@ that is not there. Rules that need more than one field stand in `crosscheck`, th
 """
 
 import json
+from collections.abc import Container
 from collections.abc import Mapping as AbstractMapping
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from controller.core.crosscheck import within
 from controller.core.diagnostics import MOST_FINDINGS, Code, Diagnostic, Span, told
 from controller.core.ecs.model import load
 from controller.core.ecs.read import EcsReader, did_you_mean
+from controller.core.jobs.spec import DL1Job
 from controller.core.nodes import Mapping, Node, Scalar, Sequence, find
 from controller.core.path import Path
 from controller.core.quoting import quote
@@ -26,12 +28,13 @@ from controller.core.spec_errors import explain
 from controller.core.workload import Key, Parsed, Workload
 from controller.core.yaml import Document, read
 
-KINDS: Final = ("DL1Service",)
-_NATIVE: Final = {
-    "taskDefinition": ("RegisterTaskDefinitionRequest", ("family",)),
-    "service": ("CreateServiceRequest", ("serviceName",)),
+KINDS: Final[AbstractMapping[str, type[DL1Service] | type[DL1Job]]] = {"DL1Service": DL1Service, "DL1Job": DL1Job}
+_TASK_DEFINITION: Final = ("RegisterTaskDefinitionRequest", ("family",))
+_NATIVE: Final[AbstractMapping[str, AbstractMapping[str, tuple[str, tuple[str, ...]]]]] = {
+    "DL1Service": {"taskDefinition": _TASK_DEFINITION, "service": ("CreateServiceRequest", ("serviceName",))},
+    "DL1Job": {"taskDefinition": _TASK_DEFINITION, "runTask": ("RunTaskRequest", ("taskDefinition",))},
 }
-"""Native member → its shape, and what of it `metadata.name` says."""
+"""Kind → native member → its shape, and what of it need not be said: `metadata.name` says it, or the controller."""
 _MAPS: Final[frozenset[Path]] = frozenset({("metadata", "labels")})
 """Members that are maps: their keys are the user's, so a key without a value is no absent member but a mistake."""
 
@@ -90,7 +93,7 @@ def _document(document: Document, *, guess: bool) -> tuple[Workload | None, list
 
 def _envelope(root: Mapping) -> Diagnostic | None:
     """Whether the document is one of ours at all; if not, nothing else about it is worth saying."""
-    for name, known in (("apiVersion", (API_VERSION,)), ("kind", KINDS)):
+    for name, known in (("apiVersion", (API_VERSION,)), ("kind", tuple(KINDS))):
         node = root.get(name)
         if node is None or scalars.is_null(node):
             at = root.key_span(name) or (root.entries[0].key.span if root.entries else root.span)
@@ -110,8 +113,6 @@ def _is_ours(root: Node) -> bool:
 
 def _unknown_kind(name: str, node: Scalar, known: tuple[str, ...]) -> tuple[str, Span, str | None]:
     hint = did_you_mean(node.text, known) or f"this controller reads {name}: {', '.join(known)}"
-    if name == "kind" and node.text == "DL1Job":
-        return "kind DL1Job is not read by this version", node.span, "a long-running service is kind: DL1Service"
     return f"{name} {quote(node.text)} is not known", node.span, hint
 
 
@@ -119,40 +120,48 @@ def _native(root: Mapping, *, guess: bool) -> tuple[dict[str, dict[str, Any]], l
     """The native ECS members, read by AWS's model."""
     reader = EcsReader(load(), guess=guess)
     values: dict[str, dict[str, Any]] = {}
-    for member, (shape, implied) in _NATIVE.items():
+    for member, (shape, implied) in _NATIVE[_kind(root)].items():
         node = find(root, ("spec", member))
         if node is not None and not scalars.is_null(node):
             values[member] = reader.structure(shape, node, ("spec", member), implied=implied) or {}
     return values, reader.problems
 
 
+def _kind(root: Mapping) -> str:
+    """The kind of a document whose envelope is right."""
+    node = root.get("kind")
+    assert isinstance(node, Scalar)
+    return node.text
+
+
 def _values(root: Mapping, native: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The document as JSON for its model, members without a value left out."""
-    values: Any = _written(root, ())
+    values: Any = _written(root, (), _NATIVE[_kind(root)])
     if isinstance(values.get("spec"), dict):
         values["spec"] |= native
     return dict(values)
 
 
-def _written(node: Node, path: Path) -> Any:
+def _written(node: Node, path: Path, native: Container[str]) -> Any:
+    """The values of a node, without the `native` members of the spec."""
     match node:
         case Mapping(entries) if path in _MAPS:
             return {entry.key.text: scalars.plain_value(entry.value) for entry in entries}
         case Mapping(entries):
             return {
-                entry.key.text: _written(entry.value, (*path, entry.key.text))
+                entry.key.text: _written(entry.value, (*path, entry.key.text), native)
                 for entry in entries
-                if not scalars.is_null(entry.value) and (path != ("spec",) or entry.key.text not in _NATIVE)
+                if not scalars.is_null(entry.value) and (path != ("spec",) or entry.key.text not in native)
             }
         case Sequence(items):
-            return [_written(item, (*path, index)) for index, item in enumerate(items)]
+            return [_written(item, (*path, index), native) for index, item in enumerate(items)]
         case Scalar():
             return scalars.plain_value(node)
 
 
-def _validate(values: Any) -> DL1Service:
+def _validate(values: Any) -> DL1Service | DL1Job:
     """Strictly, as JSON: a number is no text and `1` is no `true`, but a list may become a tuple."""
-    return DL1Service.model_validate_json(json.dumps(values), strict=True)
+    return KINDS[values["kind"]].model_validate_json(json.dumps(values), strict=True)
 
 
 def _error(values: Any) -> ValidationError | None:

@@ -67,7 +67,7 @@ __all__ = [
 
 def plan(rendered: Rendered, observation: Observation, guards: Guards) -> Plan:
     """The steps that make a workload true, and what keeps them back."""
-    reconcile = rendered.workload.document.spec.reconcile
+    reconcile = rendered.workload.service_spec.reconcile
     if reconcile.mode is Mode.OFF:
         return Plan(rendered.workload.key, Drift.UNKNOWN, holds=(Hold(Reason.RECONCILE_OFF, "reconcile.mode is off"),))
     live = observation.service
@@ -113,7 +113,7 @@ def _converge(
         del update["desiredCount"]
     revision = _in_use(rendered, observation, comparison)
     if comparison.task_definition_differs:
-        patterns = [rule.path for rule in rendered.workload.document.spec.reconcile.ignore]
+        patterns = [rule.path for rule in rendered.workload.service_spec.reconcile.ignore]
         revision = _revision(rendered, comparison.register, comparison.digest, observation, patterns)
     back = None
     if comparison.task_definition_differs and not guards.force:
@@ -194,7 +194,7 @@ def _in_use(rendered: Rendered, observation: Observation, comparison: Comparison
     revision = observation.revision
     if revision is None:
         return _Revision()
-    patterns = [rule.path for rule in rendered.workload.document.spec.reconcile.ignore]
+    patterns = [rule.path for rule in rendered.workload.service_spec.reconcile.ignore]
     steps = _tagged(rendered, comparison.digest, revision, patterns)
     return _Revision(steps, {comparison.digest: revision.arn} if steps else {})
 

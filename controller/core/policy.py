@@ -17,6 +17,8 @@ from controller.core.fields.service import is_daemon
 from controller.core.gaudi import rules as gaudi_rules
 from controller.core.gaudi.cards import DL1_INSTANCE_TYPE
 from controller.core.gaudi.demand import DL1_CPU_UNITS, DL1_MEMORY_MIB
+from controller.core.jobs.request import RenderedJob
+from controller.core.jobs.rules import gang
 from controller.core.normalize import item_key
 from controller.core.ownership import FOREIGN_STACK, PREFIX
 from controller.core.path import Item, Path
@@ -32,17 +34,25 @@ MOST_CONSTRAINTS: Final = 10
 MOST_TAGS: Final = 50
 """Source: Amazon ECS service quotas."""
 
+Subject: TypeAlias = Rendered | RenderedJob
 Rule: TypeAlias = Callable[[Rendered], Iterator[Diagnostic]]
+"""About services."""
+AnyRule: TypeAlias = Callable[[Subject], Iterator[Diagnostic]]
 
 
-def check(rendered: Rendered, settings: Settings) -> tuple[Diagnostic, ...]:
+def check(rendered: Subject, settings: Settings) -> tuple[Diagnostic, ...]:
     """Every finding about one workload, in the order of the file. `settings` are those that it was rendered with."""
     findings = [finding for rule in RULES for finding in rule(rendered)]
+    if isinstance(rendered, Rendered):
+        findings += [finding for rule in SERVICE_RULES for finding in rule(rendered)]
+    else:
+        findings += launch(rendered)
+        findings += gang(rendered.workload, rendered.register.get("networkMode", "bridge"))
     return tuple(sorted((*findings, *gaudi(rendered, settings)), key=lambda finding: finding.at))
 
 
 def _finding(
-    rendered: Rendered,
+    rendered: Subject,
     path: Path,
     message: str,
     *,
@@ -53,12 +63,12 @@ def _finding(
     return Diagnostic(code, message, origin(rendered, path), hint=hint, severity=severity)
 
 
-def _containers(rendered: Rendered) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def _containers(rendered: Subject) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for container in rendered.register.get("containerDefinitions", ()):
         yield ("taskDefinition", "containerDefinitions", Item(str(container.get("name")))), container
 
 
-def containers(rendered: Rendered) -> Iterator[Diagnostic]:
+def containers(rendered: Subject) -> Iterator[Diagnostic]:
     """A task has one to ten containers and at least one that is essential. Source: API model, service quotas."""
     found = rendered.register.get("containerDefinitions", [])
     path: Path = ("taskDefinition", "containerDefinitions")
@@ -71,7 +81,7 @@ def containers(rendered: Rendered) -> Iterator[Diagnostic]:
         yield _finding(rendered, path, f"{len(found)} containers, but a task definition takes {MOST_CONTAINERS}")
 
 
-def memory(rendered: Rendered) -> Iterator[Diagnostic]:
+def memory(rendered: Subject) -> Iterator[Diagnostic]:
     """A container needs a memory limit, a reservation, or a task limit to live in. Source: API model, `memory`."""
     task = rendered.register.get("memory")
     for path, container in _containers(rendered):
@@ -84,7 +94,7 @@ def memory(rendered: Rendered) -> Iterator[Diagnostic]:
             yield _finding(rendered, (*path, "memory"), f"memory {hard} is below memoryReservation {soft}")
 
 
-def images(rendered: Rendered) -> Iterator[Diagnostic]:
+def images(rendered: Subject) -> Iterator[Diagnostic]:
     """Every container names an image that docker can pull."""
     for path, container in _containers(rendered):
         image = str(container.get("image", ""))
@@ -92,7 +102,7 @@ def images(rendered: Rendered) -> Iterator[Diagnostic]:
             yield _finding(rendered, path, f"container `{container.get('name')}` has no image")
 
 
-def ports(rendered: Rendered) -> Iterator[Diagnostic]:
+def ports(rendered: Subject) -> Iterator[Diagnostic]:
     """Under host networking a port is the host's; no two mappings of a task can have one. Source: API model,
     PortMapping."""
     mode = rendered.register.get("networkMode", "bridge")
@@ -114,16 +124,16 @@ def ports(rendered: Rendered) -> Iterator[Diagnostic]:
                     )
 
 
-def network(rendered: Rendered) -> Iterator[Diagnostic]:
+def network(rendered: Subject) -> Iterator[Diagnostic]:
     """Awsvpc needs subnets and other modes take none; tasks in awsvpc hold no host ports. Source: API model."""
     mode = rendered.register.get("networkMode", "bridge")
     configured = "networkConfiguration" in rendered.create
     if mode == "awsvpc" and not configured:
-        message = "networkMode awsvpc needs service.networkConfiguration with subnets"
+        message = f"networkMode awsvpc needs {rendered.root}.networkConfiguration with subnets"
         yield _finding(rendered, ("taskDefinition", "networkMode"), message)
     if mode != "awsvpc" and configured:
-        message = f"service.networkConfiguration is for networkMode awsvpc, but the mode is {mode}"
-        yield _finding(rendered, ("service", "networkConfiguration"), message)
+        message = f"{rendered.root}.networkConfiguration is for networkMode awsvpc, but the mode is {mode}"
+        yield _finding(rendered, (rendered.root, "networkConfiguration"), message)
     gaudi = rendered.workload.document.spec.gaudi
     if gaudi is not None and gaudi.isolation is Isolation.HOST_PORTS and mode not in ("host", "bridge"):
         message = f"networkMode {mode} holds no host ports, so isolation: hostPorts cannot keep tasks off one card"
@@ -131,13 +141,13 @@ def network(rendered: Rendered) -> Iterator[Diagnostic]:
         yield _finding(rendered, ("taskDefinition", "networkMode"), message, code=Code.CONTRADICTION, hint=hint)
 
 
-def constraints(rendered: Rendered) -> Iterator[Diagnostic]:
+def constraints(rendered: Subject) -> Iterator[Diagnostic]:
     """Placement expressions must be expressions, and a Gaudi task must be allowed on a DL1. Source: cluster query
     language."""
     facts = Facts(attributes={"ecs.instance-type": DL1_INSTANCE_TYPE, "ecs.os-type": "linux"}, partial=True)
     both = [
         (("taskDefinition", "placementConstraints"), rendered.register.get("placementConstraints", ())),
-        (("service", "placementConstraints"), rendered.create.get("placementConstraints", ())),
+        ((rendered.root, "placementConstraints"), rendered.create.get("placementConstraints", ())),
     ]
     for root, found in both:
         for constraint in found:
@@ -208,22 +218,28 @@ def scheduling(rendered: Rendered) -> Iterator[Diagnostic]:
     if kind != "ECS":
         message = f"deploymentController {kind} leaves the service to somebody else; this controller manages ECS's own"
         yield _finding(rendered, ("service", "deploymentController"), message)
+    yield from launch(rendered)
+
+
+def launch(rendered: Subject) -> Iterator[Diagnostic]:
+    """Where tasks are launched: in one way, and where there are cards. Source: API model, CreateService, RunTask."""
+    create, root = rendered.create, rendered.root
     if "launchType" in create and "capacityProviderStrategy" in create:
         message = "launchType and capacityProviderStrategy exclude each other"
-        yield _finding(rendered, ("service", "launchType"), message, code=Code.CONTRADICTION)
+        yield _finding(rendered, (root, "launchType"), message, code=Code.CONTRADICTION)
     if not _has_gaudi(rendered):
         return
     if create.get("launchType", "EC2") != "EC2":
         message = f"launchType {create['launchType']} has no Gaudi cards"
-        yield _finding(rendered, ("service", "launchType"), message, code=Code.CONTRADICTION)
+        yield _finding(rendered, (root, "launchType"), message, code=Code.CONTRADICTION)
     for item in create.get("capacityProviderStrategy", ()):
         if str(item.get("capacityProvider")) in ("FARGATE", "FARGATE_SPOT"):
             message = f"capacity provider {item['capacityProvider']} has no Gaudi cards"
-            path: Path = ("service", "capacityProviderStrategy", Item(str(item["capacityProvider"])))
+            path: Path = (root, "capacityProviderStrategy", Item(str(item["capacityProvider"])))
             yield _finding(rendered, path, message, code=Code.CONTRADICTION)
 
 
-def instance_size(rendered: Rendered) -> Iterator[Diagnostic]:
+def instance_size(rendered: Subject) -> Iterator[Diagnostic]:
     """A Gaudi task must fit a dl1.24xlarge, and ECS must not look for resources that DL1 does not have."""
     if not _has_gaudi(rendered):
         return
@@ -243,7 +259,7 @@ def instance_size(rendered: Rendered) -> Iterator[Diagnostic]:
             yield _finding(rendered, (*path, "resourceRequirements"), message, hint=hint)
 
 
-def gaudi(rendered: Rendered, settings: Settings) -> Iterator[Diagnostic]:
+def gaudi(rendered: Subject, settings: Settings) -> Iterator[Diagnostic]:
     """Everything that `core.gaudi` knows about a task with cards."""
     spec = rendered.workload.document.spec
     task = gaudi_rules.Task(
@@ -255,10 +271,11 @@ def gaudi(rendered: Rendered, settings: Settings) -> Iterator[Diagnostic]:
         today=settings.today,
     )
     for one in gaudi_rules.check(task):
-        yield _finding(rendered, one.path, one.message, code=one.code, hint=one.hint, severity=one.severity)
+        path = (rendered.root, *one.path[1:]) if one.path[:1] == ("service",) else one.path
+        yield _finding(rendered, path, one.message, code=one.code, hint=one.hint, severity=one.severity)
 
 
-def controls(rendered: Rendered) -> Iterator[Diagnostic]:
+def controls(rendered: Subject) -> Iterator[Diagnostic]:
     """Kernel parameters of a namespace that is the host's are the host's. Source: API model, ContainerDefinition
     `systemControls`."""
     modes = {"ipcMode": ("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue."), "networkMode": ("net.",)}
@@ -274,19 +291,20 @@ def controls(rendered: Rendered) -> Iterator[Diagnostic]:
                     yield _finding(rendered, (*path, "systemControls", Item(name)), message, hint=hint)
 
 
-def tags(rendered: Rendered) -> Iterator[Diagnostic]:
+def tags(rendered: Subject) -> Iterator[Diagnostic]:
     """Tags that are not the user's to write, and how many a service takes. Source: API model, CreateService `tags`."""
-    both = {"taskDefinition": rendered.workload.task_definition, "service": rendered.workload.service}
+    written = rendered.workload.service or rendered.workload.run_task
+    both = {"taskDefinition": rendered.workload.task_definition, rendered.root: written}
     for root, request in both.items():
         for key in (str(tag.get("key", "")) for tag in request.get("tags", ())):
             if key.startswith((PREFIX, "aws:")) or key in FOREIGN_STACK:
                 owner = "this controller" if key.startswith(PREFIX) else "AWS"
                 yield _finding(rendered, (root, "tags", Item(key)), f"tags of this prefix are written by {owner} only")
     if len(rendered.tags) > MOST_TAGS:
-        yield _finding(rendered, ("service", "tags"), f"{len(rendered.tags)} tags with ours, ECS takes {MOST_TAGS}")
+        yield _finding(rendered, (rendered.root, "tags"), f"{len(rendered.tags)} tags with ours, ECS takes {MOST_TAGS}")
 
 
-def secrets(rendered: Rendered) -> Iterator[Diagnostic]:
+def secrets(rendered: Subject) -> Iterator[Diagnostic]:
     """Secrets belong into `secrets`, where neither the task definition nor this controller shows them."""
     for path, container in _containers(rendered):
         for variable in container.get("environment", ()):
@@ -299,17 +317,18 @@ def secrets(rendered: Rendered) -> Iterator[Diagnostic]:
                 )
 
 
-def unfilled(rendered: Rendered) -> Iterator[Diagnostic]:
+def unfilled(rendered: Subject) -> Iterator[Diagnostic]:
     """Placeholders of `controller import`: ECS would take them, and the tasks would not start."""
     for path, message, hint in placeholders(rendered.register):
         yield _finding(rendered, path, message, code=Code.PLACEHOLDER, hint=hint)
 
 
-def _has_gaudi(rendered: Rendered) -> bool:
+def _has_gaudi(rendered: Subject) -> bool:
     return rendered.workload.document.spec.gaudi is not None
 
 
-RULES: Final[tuple[Rule, ...]] = (
+RULES: Final[tuple[AnyRule, ...]] = (
     *(containers, memory, images, ports, network, constraints),
-    *(rollout, scheduling, instance_size, controls, tags, secrets, unfilled),
+    *(instance_size, controls, tags, secrets, unfilled),
 )
+SERVICE_RULES: Final[tuple[Rule, ...]] = (rollout, scheduling)

@@ -8,9 +8,9 @@ refuse), `plan` (what of it to send).
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, tzinfo
 from typing import Any, Final
 
 from controller.core.applied import HISTORY, KEYS, MEMBERS, history_tag, keys_tag, members_tag, revision_hash
@@ -35,6 +35,11 @@ IDENTITY: Final = frozenset({"cluster", "serviceName", "taskDefinition", "client
 """Members of CreateService that say which service is meant, not what it should be."""
 
 
+def utc_only(name: str) -> tzinfo | None:
+    """The one time zone that needs no data."""
+    return UTC if name in ("UTC", "Etc/UTC") else None
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What rendering needs to know beside the spec."""
@@ -51,6 +56,8 @@ class Settings:
     """Region of each target, as far as it is configured."""
     today: date | None = None
     """For what has run out of support; None leaves that out."""
+    zone: Callable[[str], tzinfo | None] = utc_only
+    """Time zones of schedules by name: they are data, and whoever renders has read it."""
 
     def region_of(self, workload: Workload) -> str | None:
         """Region of a workload's cluster: by its ARN, by its target, else the region at hand."""
@@ -97,6 +104,11 @@ class Rendered:
     canonical: CanonicalForm
 
     @property
+    def root(self) -> str:
+        """Member of the spec that `create` comes from."""
+        return "service"
+
+    @property
     def family(self) -> str:
         """Family of the task definition."""
         return str(self.register["family"])
@@ -129,13 +141,8 @@ class Rendering:
 
 def render(workload: Workload, settings: Settings) -> Rendering:
     """The requests of one workload."""
-    draft = Draft(workload=workload, register=copy.deepcopy(workload.task_definition), reasons=[], problems=[])
-    draft.register.setdefault("family", workload.document.metadata.name)
-    _check_target(draft, settings)
-    _resolve_images(draft, settings)
-    if workload.document.spec.gaudi is not None:
-        _add_gaudi(draft, workload.document.spec.gaudi, settings)
-    if workload.document.spec.reconcile.keep_revisions is not None:
+    draft = drafted(workload, settings)
+    if workload.service_spec.reconcile.keep_revisions is not None:
         _mark_revision(draft, settings)
     create, unmanaged = service_request(draft)
     if draft.problems:
@@ -169,6 +176,17 @@ def render(workload: Workload, settings: Settings) -> Rendering:
     )
 
 
+def drafted(workload: Workload, settings: Settings) -> Draft:
+    """The RegisterTaskDefinition request of a workload, completed, with what is wrong with it."""
+    draft = Draft(workload=workload, register=copy.deepcopy(workload.task_definition), reasons=[], problems=[])
+    draft.register.setdefault("family", workload.document.metadata.name)
+    _check_target(draft, settings)
+    _resolve_images(draft, settings)
+    if workload.document.spec.gaudi is not None:
+        _add_gaudi(draft, workload.document.spec.gaudi, settings)
+    return draft
+
+
 def _asked_for(create: Mapping[str, Any]) -> dict[str, Any]:
     """The request without what only says which service is meant."""
     return {name: value for name, value in create.items() if name not in IDENTITY}
@@ -186,10 +204,10 @@ def client_token(workload: Workload, content: str, *, previous: str | None) -> s
 
 def _bookkeeping(workload: Workload, settings: Settings, content: str) -> dict[str, str]:
     tags = {OWNER: settings.owner, DIGEST: content, GENERATION: "1", SOURCE: tag_value(workload.file)}
-    if workload.document.spec.reconcile.on_delete is OnDelete.ORPHAN:
+    if workload.service_spec.reconcile.on_delete is OnDelete.ORPHAN:
         tags[ON_DELETE] = "orphan"
-    if workload.document.spec.reconcile.suspend is not None:
-        tags[SUSPENDED] = workload.document.spec.reconcile.suspend.until.isoformat()
+    if workload.service_spec.reconcile.suspend is not None:
+        tags[SUSPENDED] = workload.service_spec.reconcile.suspend.until.isoformat()
     return tags
 
 
@@ -240,12 +258,12 @@ def _add_gaudi(draft: Draft, gaudi: Gaudi, settings: Settings) -> None:
         draft.problem(finding.code, finding.message, ("spec", *finding.path), hint=finding.hint)
     if bad:
         return
-    container = draft.container(name)
+    draft.holder, container = name, draft.container(name)
     image = understand(str(container.get("image", "")))
     around = Circumstances(
         container=name,
         port_base=settings.port_base,
-        synapseai=Version.read(gaudi.synapseai) if gaudi.synapseai else image.synapseai,
+        synapseai=synapseai_of(gaudi, container),
         pytorch=image.pytorch,
         smoke=is_smoke(container),
         own_shared_memory=bool((container.get("linuxParameters") or {}).get("sharedMemorySize")),
@@ -253,6 +271,11 @@ def _add_gaudi(draft: Draft, gaudi: Gaudi, settings: Settings) -> None:
     )
     for addition in requirements(gaudi, around):
         draft.add(addition)
+
+
+def synapseai_of(gaudi: Gaudi, container: Mapping[str, Any]) -> Version | None:
+    """SynapseAI's version in a container: what the spec says, else what the image's tag does."""
+    return Version.read(gaudi.synapseai) if gaudi.synapseai else understand(str(container.get("image", ""))).synapseai
 
 
 def _accelerator_container(draft: Draft, gaudi: Gaudi) -> str | None:

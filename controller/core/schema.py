@@ -26,20 +26,22 @@ from controller.core.ecs.model import (
     load,
 )
 from controller.core.ecs.read import ALSO_REQUIRED, LONGEST_NAME, MAP_FORMS, NAMES
+from controller.core.jobs.spec import SET_BY_US, DL1Job
 from controller.core.spec import NAME, DL1Service
 
 GROUP: Final = "dl1.ecs"
 VERSION: Final = "v1alpha1"
-KINDS: Final[Mapping[str, Any]] = {"DL1Service": DL1Service}
-PLURALS: Final[Mapping[str, str]] = {"DL1Service": "dl1services"}
+KINDS: Final[Mapping[str, Any]] = {"DL1Service": DL1Service, "DL1Job": DL1Job}
+PLURALS: Final[Mapping[str, str]] = {"DL1Service": "dl1services", "DL1Job": "dl1jobs"}
 
 _PREFIX: Final = "ecs."
 _GIVEN_ELSEWHERE: Final = {
     "RegisterTaskDefinitionRequest": ("family",),
     "CreateServiceRequest": ("serviceName",),
+    "RunTaskRequest": ("taskDefinition",),
 }
-"""Required members that a spec may leave out, because `metadata.name` says them."""
-_SET_BY_US: Final = {"CreateServiceRequest": ("taskDefinition", "clientToken")}
+"""Required members that a spec may leave out, because `metadata.name` or the controller says them."""
+_SET_BY_US: Final = {"CreateServiceRequest": ("taskDefinition", "clientToken"), "RunTaskRequest": SET_BY_US}
 """Members that the parser refuses."""
 
 

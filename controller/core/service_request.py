@@ -20,7 +20,7 @@ REPLICAS_AT_CREATE: Final = 1
 
 def service_request(draft: Draft) -> tuple[dict[str, Any], frozenset[str]]:
     """The CreateService request without tags, and which of its members are only for creation."""
-    spec = draft.workload.document.spec
+    spec = draft.workload.service_spec
     written = copy.deepcopy(draft.workload.service)
     count = spec.replicas if spec.replicas is not None else written.pop("desiredCount", None)
     written.pop("desiredCount", None)

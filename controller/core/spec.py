@@ -70,6 +70,9 @@ CardCount: TypeAlias = Annotated[Literal[1, 2, 4, 8], BeforeValidator(_whole)]
 Moment: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_date_and_time)]
 """A date and time with time zone."""
 
+WorkloadName: TypeAlias = Annotated[str, Field(pattern=_WORKLOAD)]
+"""A workload of the same target as `cluster/name`."""
+
 LabelKey: TypeAlias = Annotated[str, Field(min_length=1, max_length=63, pattern=_LABEL_KEY)]
 LabelValue: TypeAlias = Annotated[
     str, Field(max_length=63, pattern=_LABEL_VALUE, json_schema_extra={"type": ["string", "number", "boolean"]})
@@ -198,7 +201,7 @@ class Reconcile(Model):
     """Take over a live service that nobody owns."""
     on_delete: OnDelete = OnDelete.DELETE
     """What happens to the service when this spec goes away."""
-    depends_on: tuple[Annotated[str, Field(pattern=_WORKLOAD)], ...] = ()
+    depends_on: tuple[WorkloadName, ...] = ()
     """Workloads (`cluster/name`) that must be in sync and healthy before this one is changed."""
     replace: bool = False
     """Where only a new service can have what the spec asks for (another launch type or scheduling strategy): scale the

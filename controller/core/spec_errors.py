@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from controller.core import scalars
 from controller.core.diagnostics import MOST_FINDINGS, Code, Diagnostic, Span
 from controller.core.ecs.read import did_you_mean
+from controller.core.jobs.spec import DL1Job
 from controller.core.nodes import Entry, Mapping, Node, Scalar, find
 from controller.core.path import Path, name_of, show
 from controller.core.quoting import quote
@@ -50,7 +51,7 @@ def _explain(problem: Any, root: Mapping) -> Diagnostic:
     name, node, at = show(path), find(root, path) or root, _place(root, path)
     found = scalars.kind(node, name=name_of(path))
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(path[-1]), _members(path[:-1]))
+        hint = did_you_mean(str(path[-1]), _members(path[:-1], root))
         return Diagnostic(Code.UNKNOWN_FIELD, f"{name} is not a known field", _place(root, path, key=True), hint=hint)
     if kind in _TYPES:
         message = f"{name} must be {_TYPES[kind]}, not {found}"
@@ -138,9 +139,10 @@ def _type_hint(node: Node, kind: str) -> str | None:
     return "put a `- ` before each member" if kind in ("tuple_type", "list_type") else None
 
 
-def _members(path: Path) -> list[str]:
+def _members(path: Path, root: Mapping) -> list[str]:
     """Names that the model at a path knows."""
-    fields = _fields(DL1Service)
+    kind = root.get("kind")
+    fields = _fields(DL1Job if isinstance(kind, Scalar) and kind.text == "DL1Job" else DL1Service)
     for part in path:
         if isinstance(part, str):
             fields = _fields(_model_in(fields[part].annotation))

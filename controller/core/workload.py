@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from controller.core.diagnostics import Diagnostic, Span
+from controller.core.jobs.spec import DL1Job, JobSpec
 from controller.core.nodes import Mapping
 from controller.core.origins import Origins
 from controller.core.path import Path
-from controller.core.spec import DL1Service
+from controller.core.spec import DL1Service, ServiceSpec
 
 Files: TypeAlias = dict[str, bytes]
 """Spec files of one source revision: path relative to the source → content."""
@@ -18,7 +19,7 @@ Files: TypeAlias = dict[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The identity of a service: cluster name and service name, in a target (account and region) where one is named."""
+    """The identity of a workload: cluster and name, in a target (account and region) where one is named."""
 
     cluster: str
     name: str
@@ -43,7 +44,7 @@ class Workload:
     """One valid document."""
 
     key: Key
-    document: DL1Service
+    document: DL1Service | DL1Job
     tree: Mapping
     """The document with positions."""
     index: int = 0
@@ -51,7 +52,7 @@ class Workload:
     _origins: Origins = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        requests = {"taskDefinition": self.task_definition, "service": self.service}
+        requests = {"taskDefinition": self.task_definition, "service": self.service, "runTask": self.run_task}
         object.__setattr__(self, "_origins", Origins(self.tree, requests))  # derived once, it remembers what it finds
 
     @property
@@ -66,8 +67,25 @@ class Workload:
 
     @property
     def service(self) -> dict[str, Any]:
-        """The user's CreateService members in the wire's form."""
-        return self.document.spec.service
+        """The user's CreateService members in the wire's form; none for a job."""
+        return self.document.spec.service if isinstance(self.document, DL1Service) else {}
+
+    @property
+    def run_task(self) -> dict[str, Any]:
+        """The user's RunTask members in the wire's form; none for a service."""
+        return self.document.spec.run_task if isinstance(self.document, DL1Job) else {}
+
+    @property
+    def service_spec(self) -> ServiceSpec:
+        """The spec of a service: asked for only where a service was rendered."""
+        assert isinstance(self.document, DL1Service)
+        return self.document.spec
+
+    @property
+    def job_spec(self) -> JobSpec:
+        """The spec of a job: asked for only where a job was rendered."""
+        assert isinstance(self.document, DL1Job)
+        return self.document.spec
 
     def origin(self, path: Path) -> Span:
         """Where a value of the spec stands; `path` starts at the document's root. The nearest parent if it is

@@ -60,7 +60,7 @@ async def observe(ecs: ReadEcs, cluster: str, name: str, *, count: int | None = 
     """One service as it is now. `count` are the wanted tasks, where they are managed."""
     services = await ecs.services(cluster, [name])
     scaling = await _scaling(ecs, cluster, services, {} if count is None else {name: count})
-    return await _with_revision(ecs, _observation(services.get(name), {}, scaling.get(name)))
+    return (await _with_revision(ecs, _observation(services.get(name), {}, scaling.get(name)))).opened
 
 
 async def complete(ecs: ReadEcs, rendered: Rendered, observation: Observation) -> Observation:
@@ -121,7 +121,7 @@ async def _with_superfluous(
 ) -> Observation:
     """With the revisions that may be retired, when the spec wants that and a revision is being brought out: what the
     history does not begin with has not been seen to yet. What it begins with is what a rollback would go back to."""
-    service, reconcile = observation.service, rendered.workload.document.spec.reconcile
+    service, reconcile = observation.service, rendered.workload.service_spec.reconcile
     keep, held = reconcile.keep_revisions, observation.rollout is not None and observation.rollout.failed
     if service is None or keep is None or held or reconcile.mode is not Mode.ENFORCE:
         return observation

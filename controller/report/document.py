@@ -17,6 +17,9 @@ from typing import Any, Final, assert_never
 from controller.core.changes import Change
 from controller.core.diagnostics import Diagnostic, Severity, Span
 from controller.core.gaudi.stops import Verdict as Death
+from controller.core.jobs.identity import TaskId
+from controller.core.jobs.rendezvous import Master
+from controller.core.jobs.request import RenderedJob
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport
 from controller.core.path import show
 from controller.core.plan import (
@@ -87,7 +90,7 @@ def failed_validation(error: ControllerError) -> dict[str, Any]:
     return {**validation_document((), ()), "errors": [_error(error)]}
 
 
-def rendered_document(rendered: Iterable[Rendered]) -> dict[str, Any]:
+def rendered_document(rendered: Iterable[Rendered | RenderedJob]) -> dict[str, Any]:
     """`kind: Rendered`: the requests exactly as they would be sent."""
     return {
         "apiVersion": API_VERSION,
@@ -97,12 +100,21 @@ def rendered_document(rendered: Iterable[Rendered]) -> dict[str, Any]:
                 "key": str(one.workload.key),
                 "kind": one.workload.document.kind,
                 "registerTaskDefinition": one.register,
-                "createService": one.create,
+                **_sent(one),
                 "reasons": [{"path": show(reason.path), "why": reason.why} for reason in one.reasons],
             }
             for one in rendered
         ],
     }
+
+
+def _sent(one: Rendered | RenderedJob) -> dict[str, Any]:
+    """The request that comes after the task definition: CreateService, or the RunTask of each rank."""
+    if isinstance(one, Rendered):
+        return {"createService": one.create}
+    master = Master("<address of rank 0>")
+    ids = (TaskId(one.uid(), 1, rank) for rank in range(one.gang.nodes))
+    return {"runTask": [one.run_task(task, one.family, master=master if task.rank else None) for task in ids]}
 
 
 def _findings(found: Sequence[Diagnostic], severity: Severity) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def test_many_documents_for_one_service_name_a_few_others(count):
     places = [str(one.at) for one in found]
     others = places[1:7]
     rest = f" and {count - 7} more" if count > 7 else ""
-    assert found[0].message == f"service c/a is described {count} times, also at {', '.join(others)}{rest}"
+    assert found[0].message == f"workload c/a is described {count} times, also at {', '.join(others)}{rest}"
 
 
 def test_a_circle_is_told_at_every_dependency_that_makes_it():

@@ -259,8 +259,8 @@ def test_two_documents_for_one_service_are_both_invalid(files):
     parsed = parse({name: text.encode() for name, text in files.items()})
     found = [one for one in parsed.diagnostics if one.code is Code.DUPLICATE_TARGET]
     first, second = found
-    assert first.message == f"service c/a is described twice, also at {second.at}"
-    assert second.message == f"service c/a is described twice, also at {first.at}"
+    assert first.message == f"workload c/a is described twice, also at {second.at}"
+    assert second.message == f"workload c/a is described twice, also at {first.at}"
     assert first.hint == "keep one of them, or give them different names"
     lines = {name: text.split("\n") for name, text in files.items()}
     for one in found:
@@ -271,7 +271,7 @@ def test_two_documents_for_one_service_are_both_invalid(files):
 
 
 def test_a_document_of_another_kind_makes_no_duplicate_but_is_not_forgotten():
-    other = named("a").replace("kind: DL1Service", "kind: DL1Job")
+    other = named("a").replace("kind: DL1Service", "kind: DL1Batch")
     parsed = parse({"f.yaml": f"{named('a')}---\n{other}---\n{other.replace('name: a}', 'name: gone}')}".encode()})
     assert [str(one.code) for one in parsed.diagnostics] == ["unknown-kind", "unknown-kind"]
     assert [str(one.key) for one in parsed.workloads] == ["c/a"]

@@ -25,7 +25,11 @@ from controller.core.path import Item, Path, name_of, show
 from controller.core.quoting import quote
 from controller.core.spec import NAME, PATTERNS
 
-MAP_FORMS: Final = {("ContainerDefinition", "environment"): "value", ("ContainerDefinition", "secrets"): "valueFrom"}
+MAP_FORMS: Final = {
+    ("ContainerDefinition", "environment"): "value",
+    ("ContainerDefinition", "secrets"): "valueFrom",
+    ("ContainerOverride", "environment"): "value",
+}
 """Lists of (name, something) that may be written as a map from name to something."""
 
 NAMES: Final = frozenset(

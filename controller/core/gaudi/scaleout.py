@@ -39,6 +39,13 @@ def needed(synapseai: Version) -> Mapping[str, tuple[str, str]]:
     }
 
 
+def over_tcp(synapseai: Version) -> dict[str, str]:
+    """Variables for ranks on several instances without EFA: up to 1.7 a switch of its own, in 1.8 libfabric's TCP."""
+    if synapseai.release <= _LAST_WITH_TCP:
+        return {OVER_TCP: "1"}
+    return {OVER_OFI: "1"} if synapseai.release < _FIRST_BY_ITSELF else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Spoiled:
     """A variable that does not do what it is set for."""
