@@ -1,13 +1,15 @@
 """The smoke test of a DL1 instance: AWS's own hl-smi task, made to count the cards, and what its end proves.
 
-hl-smi asks the driver through the control node, so it runs beside a job and takes no card. Its exit code is documented
-nowhere, so the task counts: it ends with 0 only where eight cards answer. Proof is an attribute of the instance,
+hl-smi asks the driver through the control node, so it takes no card; but it holds the host ports of all eight, so that
+ECS puts it beside no task that has them, and no second test beside it. Its exit code is documented nowhere, so the task
+counts: it ends with 0 only where eight cards answer. Proof is an attribute of the instance,
 `habana.verified=<SynapseAI of the driver>`, which lasts until the instance is deregistered and which
 `gaudi.requireVerified` asks for. Source: AWS's page on DL1; HabanaAI/Setup_and_Install (IGNodes.py counts likewise).
-Neighbours: `fleet` (which instances there are); who runs tasks and puts attributes lives outside the core.
+Neighbours: `verification` (when to run it), `fleet` (which instances there are).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,8 +20,8 @@ from controller.core.gaudi.drivers import verified
 from controller.core.gaudi.fleet import Fleet
 from controller.core.gaudi.image import Framework
 from controller.core.gaudi.instances import VERIFIED_ATTRIBUTE, Instance
+from controller.core.gaudi.ports import token_ports
 from controller.core.gaudi.requirements import ON_DL1, ON_LINUX
-from controller.core.gaudi.tasks import LiveTask
 from controller.core.gaudi.version import Version
 from controller.reasons import Reason
 
@@ -40,11 +42,10 @@ class Due:
 
 
 def due(fleet: Fleet) -> Iterator[Due]:
-    """Instances to be tested: usable, of a known driver, not proved with it, and not being tested."""
-    tested = {task.instance for task in fleet.tasks if task.group == GROUP and task.status != "STOPPED"}
+    """Instances that have to prove their cards: usable, of a known driver, and not proved with it."""
     for instance in fleet.dl1:
         driver = fleet.driver(instance)
-        if driver is None or not instance.usable or instance.arn in tested:
+        if driver is None or not instance.usable:
             continue
         proved = verified(instance)
         if proved is None or not proved.fits(driver.version):
@@ -67,13 +68,23 @@ def image(version: Version) -> str | None:
     return f"vault.habana.ai/gaudi-docker/{release.synapseai}/{system}/habanalabs/{name}:{tag}"
 
 
-def definition(version: Version) -> dict[str, Any] | None:
-    """The RegisterTaskDefinition request: the page's task, one family for each release; None without an image."""
-    found = image(version)
+def family(version: Version) -> str:
+    """The family of the task definitions: one for each release."""
+    return f"{FAMILY}-{version.major}-{version.minor}"
+
+
+def definition(version: Version, *, port_base: int, image_of: str | None = None) -> dict[str, Any] | None:
+    """The RegisterTaskDefinition request: the page's task, holding the ports that stand for the eight cards; None
+    without an image.
+
+    `image_of` is the image to take instead of Habana's, with `{synapseai}` for the release (`major.minor.patch`).
+    """
+    found = image_of.replace("{synapseai}", str(version)) if image_of is not None else image(version)
     if found is None:
         return None
+    ports = [{"containerPort": port, "hostPort": port, "protocol": "tcp"} for port in token_ports(port_base)]
     return {
-        "family": f"{FAMILY}-{version.major}-{version.minor}",
+        "family": family(version),
         "requiresCompatibilities": ["EC2"],
         "placementConstraints": [{"type": "memberOf", "expression": text} for text in (ON_LINUX, ON_DL1)],
         "networkMode": "host",
@@ -87,15 +98,39 @@ def definition(version: Version) -> dict[str, Any] | None:
                 "entryPoint": ["sh", "-c"],
                 "command": [COMMAND],
                 "environment": [{"name": VISIBLE_DEVICES, "value": "all"}],
+                "portMappings": ports,
             }
         ],
     }
 
 
-def pinned(one: Due) -> dict[str, Any]:
-    """The members of the RunTask request that put the test on its instance and let it be found again."""
+def pinned(one: Due, *, attempt: int) -> dict[str, Any]:
+    """The members of the RunTask request that put the test on its instance and let it be found again.
+
+    `startedBy` carries the attempt: tags are gone when somebody stops a task, and it stays.
+    """
     constraint = {"type": "memberOf", "expression": f"ec2InstanceId == {one.instance.ec2_id}"}
-    return {"group": GROUP, "placementConstraints": [constraint], "count": 1}
+    return {
+        "group": GROUP,
+        "startedBy": f"{FAMILY}/{attempt}",
+        "placementConstraints": [constraint],
+        "launchType": "EC2",
+        "count": 1,
+    }
+
+
+def attempt_of(started_by: str) -> int:
+    """The attempt that a `startedBy` tells; 1 where it tells none."""
+    number = started_by.removeprefix(f"{FAMILY}/")
+    return int(number) if number.isascii() and number.isdigit() else 1
+
+
+def token(one: Due, *, previous: str | None, refused: int) -> str:
+    """The client token of a test: the same until its predecessor on the instance (`previous`, an ARN) has another
+    successor, so that a crash neither doubles the test nor loses it. ECS repeats a refusal for the same token too, so
+    each refusal (`refused`: how many there were) makes another one."""
+    text = "\n".join((one.instance.arn, family(one.version), previous or "", str(refused)))
+    return hashlib.sha256(text.encode()).hexdigest()[:36]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +160,7 @@ def proof(task: Mapping[str, Any], version: Version) -> Proof | None:
         message = f"hl-smi does not show {CARDS_PER_INSTANCE} cards: drain the instance, and replace it"
         return Proof(arn, passed=False, reason=Reason.CARD_BROKEN, message=message)
     why = stops.of_task(task)
-    reason, message = (why.reason, f"{why.evidence}. {why.action}") if why else (Reason.CANNOT_START, "it never ran")
-    return Proof(arn, passed=False, reason=reason, message=message)
-
-
-def running(tasks: Iterable[LiveTask]) -> tuple[LiveTask, ...]:
-    """The tests that are under way."""
-    return tuple(task for task in tasks if task.group == GROUP and not task.ending)
+    if why is not None:
+        return Proof(arn, passed=False, reason=why.reason, message=f"{why.evidence.rstrip('.')}. {why.action}")
+    message = f"it ended before it could count: {task.get('stoppedReason') or 'nobody knows why'}"
+    return Proof(arn, passed=False, reason=Reason.CANNOT_START, message=message)

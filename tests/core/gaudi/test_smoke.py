@@ -2,14 +2,38 @@
 
 import pytest
 
+from controller.core.gaudi.cards import DEFAULT_PORT_BASE
 from controller.core.gaudi.demand import demand_of, host_ports
 from controller.core.gaudi.fleet import Fleet
 from controller.core.gaudi.instances import instance_of
-from controller.core.gaudi.smoke import CONTAINER, GROUP, Due, definition, due, image, pinned, proof, running
-from controller.core.gaudi.tasks import live_task
+from controller.core.gaudi.ports import token_ports
+from controller.core.gaudi.smoke import (
+    CONTAINER,
+    GROUP,
+    Due,
+    attempt_of,
+    definition,
+    due,
+    image,
+    pinned,
+    proof,
+    token,
+)
+from controller.core.gaudi.verification import (
+    LONGEST,
+    LONGEST_PAUSE,
+    Believe,
+    Failed,
+    Stop,
+    Run,
+    Wait,
+    following,
+    pause,
+)
 from controller.core.gaudi.version import Version
 from controller.core.gaudi.visibility import is_smoke
 from controller.core.placement import evaluate
+from controller.core.tasks import Task
 from controller.reasons import Reason
 from tests.core.gaudi.test_fleet import task, wire
 
@@ -37,15 +61,6 @@ def test_which_instances_have_to_prove_their_cards():
     assert names(found) == [("i-new", "1.11.0"), ("i-upgraded", "1.12.0")]
 
 
-def test_an_instance_is_tested_once_at_a_time():
-    test = live_task(task("t", "i-1", group=GROUP), definition(Version(1, 11)))
-    one = fleet(wire("i-1", habana__synapseai="1.11.0"), tasks=[test])
-    assert names(due(one)) == []
-    assert running(one.tasks) == (test,)
-    over = live_task(task("t", "i-1", group=GROUP, status="STOPPED", desired="STOPPED"), definition(Version(1, 11)))
-    assert names(due(fleet(wire("i-1", habana__synapseai="1.11.0"), tasks=[over]))) == [("i-1", "1.11.0")]
-
-
 @pytest.mark.parametrize(
     ("version", "name"),
     [
@@ -62,24 +77,42 @@ def test_the_image_is_of_the_drivers_release(version, name):
 
 def test_there_is_no_test_for_a_release_that_nobody_knows():
     assert image(Version(9, 9)) is None
-    assert definition(Version(9, 9)) is None
+    assert definition(Version(9, 9), port_base=DEFAULT_PORT_BASE) is None
+    own = definition(Version(9, 9), port_base=DEFAULT_PORT_BASE, image_of="example.com/gaudi:{synapseai}")
+    assert own["containerDefinitions"][0]["image"] == "example.com/gaudi:9.9.0"
 
 
-def test_the_task_takes_no_card_and_runs_beside_a_job():
-    one = definition(Version(1, 11))
+def test_the_task_opens_no_card_and_holds_the_ports_of_all():
+    one = definition(Version(1, 11), port_base=18_200)
     assert one["family"] == "dl1-smoke-test-1-11"
     assert is_smoke(one["containerDefinitions"][0])
-    assert list(host_ports(one)) == []
+    assert {port.port for port in host_ports(one)} == set(token_ports(18_200))
     assert demand_of(one).cards == ()
 
 
 def test_the_task_goes_to_its_instance_only():
     instance = instance_of(wire("i-0123"))
-    request = pinned(Due(instance, Version(1, 11)))
+    request = pinned(Due(instance, Version(1, 11)), attempt=3)
     expression = request["placementConstraints"][0]["expression"]
     assert evaluate(expression, instance.facts())
     assert not evaluate(expression, instance_of(wire("i-0456")).facts())
     assert request["group"] == GROUP
+    assert attempt_of(request["startedBy"]) == 3
+    assert [attempt_of(text) for text in ("somebody", "dl1-smoke-test/x", "")] == [1, 1, 1]
+
+
+def test_the_token_is_another_one_after_each_test_and_each_refusal_and_on_each_instance():
+    one, other = (Due(instance_of(wire(name)), Version(1, 11)) for name in ("i-1", "i-2"))
+    tokens = [
+        token(one, previous=None, refused=0),
+        token(one, previous=None, refused=1),
+        token(one, previous="arn:t", refused=0),
+        token(other, previous=None, refused=0),
+        token(Due(one.instance, Version(1, 12)), previous=None, refused=0),
+    ]
+    assert len(set(tokens)) == 5
+    assert token(Due(one.instance, Version(1, 11, 3)), previous=None, refused=0) == tokens[0]
+    assert all(0 < len(text) <= 64 for text in tokens)
 
 
 def stopped(code=None, **members):
@@ -120,3 +153,69 @@ def test_a_test_that_never_ran_says_why(text, reason):
 
 def test_what_runs_proves_nothing():
     assert proof(task("t", "i-1", group=GROUP), Version(1, 11)) is None
+
+
+def test_what_nobody_can_explain_is_told_as_ecs_tells_it():
+    found = proof(stopped(143, stopCode="UserInitiated", stoppedReason="Task stopped by user"), Version(1, 11))
+    assert (found.passed, found.message) == (False, "it ended before it could count: Task stopped by user")
+
+
+# What comes next -----------------------------------------------------------------------------------------------------
+
+NOW = 1_700_010_000.0
+NEW = Due(instance_of(wire("i-1", habana__synapseai="1.11.0")), Version(1, 11))
+
+
+def test_of(name="t", code=None, *, at=NOW - 60, attempt=1, where="i-1", group=GROUP, **members):
+    over = code is not None or "stopCode" in members
+    one = task(name, where, group=group, status="STOPPED" if over else "RUNNING") | members
+    one |= {"createdAt": at, "startedBy": f"dl1-smoke-test/{attempt}"}
+    one |= {"containers": [{"name": CONTAINER} | ({} if code is None else {"exitCode": code})]}
+    return Task(one | ({"stoppedAt": at} if over else {}))
+
+
+test_of.__test__ = False
+
+
+def then(*tasks, one=NEW, **more):
+    return following(one, tasks, now=NOW, port_base=DEFAULT_PORT_BASE, **more)
+
+
+def test_a_new_instance_is_tested_unless_somebody_has_its_cards():
+    assert then() == Run(1, None)
+    busy = wire("i-1", habana__synapseai="1.11.0")
+    busy["remainingResources"][2] = {"name": "PORTS", "type": "STRINGSET", "stringSetValue": ["22", "18103"]}
+    assert isinstance(then(one=Due(instance_of(busy), Version(1, 11))), Wait)
+
+
+def test_tests_of_others_are_no_tests_of_this_instance():
+    assert then(test_of(code=1, where="i-2"), test_of(code=1, group="family:dl1-smoke-test-1-11")) == Run(1, None)
+
+
+def test_an_instance_is_tested_once_at_a_time():
+    assert isinstance(then(test_of()), Wait)
+    assert isinstance(then(test_of(desiredStatus="STOPPED", at=0)), Wait)
+
+
+def test_what_does_not_come_to_its_end_is_stopped():
+    assert isinstance(then(test_of(at=NOW - LONGEST + 1)), Wait)
+    assert then(test_of(at=NOW - LONGEST - 1)) == Stop(test_of().arn)
+
+
+def test_a_proof_is_believed_once():
+    passed = test_of(code=0)
+    found = then(passed)
+    assert isinstance(found, Believe)
+    assert found.task == passed.arn
+    assert then(passed, believed={passed.arn}) == Run(2, passed.arn)
+
+
+def test_a_test_that_failed_is_repeated_with_longer_and_longer_pauses_that_ecs_remembers():
+    failed = test_of(code=1, attempt=2, at=NOW - 60)
+    found = then(test_of("older", code=1, attempt=1, at=NOW - 900), failed)
+    assert isinstance(found, Failed)
+    assert (found.attempt, found.again_at) == (2, NOW - 60 + 600)
+    late = test_of(code=1, attempt=2, at=NOW - 601)
+    assert then(late) == Run(3, late.arn)
+    assert [pause(attempt) for attempt in (1, 2, 3, 4, 100_000)] == [300, 600, 1200, 2400, 2400]
+    assert LONGEST_PAUSE + 60 < 3600
