@@ -28,9 +28,11 @@ def definition_of(world: World, task: Task, name: str) -> Wire:
 
 def behaviours(world: World, task: Task) -> dict[str, Behaviour]:
     """How each container behaves, by name."""
+    instance = world.instances.get(task.instance) if task.instance is not None else None
+    cards = instance.cards if instance is not None else 0
     return {
         container.name: world.images.behaviour(
-            definition_of(world, task, container.name), started_by=task.started_by or ""
+            definition_of(world, task, container.name), started_by=task.started_by or "", cards=cards
         )
         for container in task.containers
     }

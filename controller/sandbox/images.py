@@ -5,17 +5,21 @@ The built-in rules come after the caller's own:
 
     tag begins with `broken` or `missing`   cannot be pulled: CannotPullContainerError … manifest unknown
     command is exactly `hl-smi`             exits 0 after 3 seconds (the smoke test of the AWS page on DL1)
+    command counts what `hl-smi` lists      exits after 3 seconds, 0 where the host has as many cards, else 1
     everything else                         is pulled in 20 seconds and runs for ever
 
 Neighbours: `tasks` (plays the behaviour), `cards` (Gaudi failures come on top).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import assert_never
 
 from controller.sandbox.wire import Wire
+
+_COUNTS = re.compile(r'(?:/bin/)?(?:ba)?sh -c test "\$\(hl-smi -Q index -f csv,noheader \| wc -l\)" -eq (\d+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,8 @@ class Images:
     rules: tuple[ImageRule, ...] = ()
     otherwise: Behaviour = Runs()
 
-    def behaviour(self, container: Wire, *, started_by: str = "") -> Behaviour:
-        """The behaviour of a container definition (with the task's overrides applied)."""
+    def behaviour(self, container: Wire, *, started_by: str = "", cards: int = 0) -> Behaviour:
+        """The behaviour of a container definition (with the task's overrides applied) on a host with so many cards."""
         image: str = container.get("image", "")
         for rule in self.rules:
             if rule.covers(container, started_by=started_by):
@@ -101,8 +105,9 @@ class Images:
                 f"pull image manifest has been retried 1 time(s): failed to resolve ref {image}: "
                 f"{image}: not found: manifest unknown"
             )
+        expected = counted(container)
         if is_smoke_test(container):
-            return Exits(after=3.0, code=0)
+            return Exits(after=3.0, code=0 if expected in (None, cards) else 1)
         return self.otherwise
 
 
@@ -113,12 +118,14 @@ def words(container: Wire) -> list[str]:
 
 def is_smoke_test(container: Wire) -> bool:
     """Whether the container only asks the driver: `hl-smi` uses the control node and never takes a card."""
-    return words(container) in (
-        ["hl-smi"],
-        ["sh", "-c", "hl-smi"],
-        ["/bin/sh", "-c", "hl-smi"],
-        ["bash", "-c", "hl-smi"],
-    )
+    asks = (["hl-smi"], ["sh", "-c", "hl-smi"], ["/bin/sh", "-c", "hl-smi"], ["bash", "-c", "hl-smi"])
+    return words(container) in asks or counted(container) is not None
+
+
+def counted(container: Wire) -> int | None:
+    """How many lines of `hl-smi` the container expects; None where it counts none."""
+    found = _COUNTS.fullmatch(" ".join(words(container)))
+    return int(found[1]) if found is not None else None
 
 
 def pull_seconds(behaviour: Behaviour) -> float:
@@ -136,7 +143,7 @@ def describe() -> str:
     """The built-in rules for people (`controller sandbox --help`)."""
     return (
         "Images whose tag begins with `broken` or `missing` cannot be pulled; a container whose command is exactly "
-        "`hl-smi` exits 0 after 3 s; every other image is pulled in 20 s and runs until it is stopped. Two running "
-        "tasks that name the same Gaudi card of an instance collide: the later one exits 1 with synStatus=20. "
-        "A Gaudi container on an instance without cards exits 1."
+        "`hl-smi` exits 0 after 3 s, one that counts what it lists exits 1 where cards are missing; every other image "
+        "is pulled in 20 s and runs until it is stopped. Two running tasks that name the same Gaudi card of an instance "
+        "collide: the later one exits 1 with synStatus=20. A Gaudi container on an instance without cards exits 1."
     )

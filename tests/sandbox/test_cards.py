@@ -144,6 +144,15 @@ def test_hl_smi_runs_beside_a_job(ecs):
     assert ecs.task(job)["lastStatus"] == "RUNNING"
 
 
+def test_what_counts_the_cards_ends_with_1_where_one_is_missing(ecs):
+    count = 'test "$(hl-smi -Q index -f csv,noheader | wc -l)" -eq {}'
+    for name, wanted, code in (("eight", 8, 0), ("seven", 7, 1)):
+        gaudi(ecs, name, container={"entryPoint": ["sh", "-c"], "command": [count.format(wanted)]})
+        smoke = on(ecs, 0, name)
+        ecs.wait(60)
+        assert ecs.task(smoke)["containers"][0]["exitCode"] == code
+
+
 def test_a_list_with_blanks_cannot_be_created(ecs):
     gaudi(ecs, "blank", devices="0, 1")
     arn = on(ecs, 0, "blank")

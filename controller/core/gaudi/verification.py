@@ -1,4 +1,4 @@
-"""What comes next about an instance that has to prove its cards: test it, wait, believe the proof, or say what is wrong.
+"""What comes next about an instance that has to prove its cards: test, wait, believe the proof, or say what is wrong.
 
 Everything follows from what ECS knows, so any controller can take over at any moment: running tests are listed, ended
 ones are kept by ECS for an hour, the attempt stands in `startedBy`. A test that failed is repeated with pauses that

@@ -24,8 +24,8 @@ from controller.core.gaudi.verification import (
     LONGEST_PAUSE,
     Believe,
     Failed,
-    Stop,
     Run,
+    Stop,
     Wait,
     following,
     pause,
@@ -166,15 +166,12 @@ NOW = 1_700_010_000.0
 NEW = Due(instance_of(wire("i-1", habana__synapseai="1.11.0")), Version(1, 11))
 
 
-def test_of(name="t", code=None, *, at=NOW - 60, attempt=1, where="i-1", group=GROUP, **members):
+def a_test(name="t", code=None, *, at=NOW - 60, attempt=1, where="i-1", group=GROUP, **members):
     over = code is not None or "stopCode" in members
     one = task(name, where, group=group, status="STOPPED" if over else "RUNNING") | members
     one |= {"createdAt": at, "startedBy": f"dl1-smoke-test/{attempt}"}
     one |= {"containers": [{"name": CONTAINER} | ({} if code is None else {"exitCode": code})]}
     return Task(one | ({"stoppedAt": at} if over else {}))
-
-
-test_of.__test__ = False
 
 
 def then(*tasks, one=NEW, **more):
@@ -189,21 +186,21 @@ def test_a_new_instance_is_tested_unless_somebody_has_its_cards():
 
 
 def test_tests_of_others_are_no_tests_of_this_instance():
-    assert then(test_of(code=1, where="i-2"), test_of(code=1, group="family:dl1-smoke-test-1-11")) == Run(1, None)
+    assert then(a_test(code=1, where="i-2"), a_test(code=1, group="family:dl1-smoke-test-1-11")) == Run(1, None)
 
 
 def test_an_instance_is_tested_once_at_a_time():
-    assert isinstance(then(test_of()), Wait)
-    assert isinstance(then(test_of(desiredStatus="STOPPED", at=0)), Wait)
+    assert isinstance(then(a_test()), Wait)
+    assert isinstance(then(a_test(desiredStatus="STOPPED", at=0)), Wait)
 
 
 def test_what_does_not_come_to_its_end_is_stopped():
-    assert isinstance(then(test_of(at=NOW - LONGEST + 1)), Wait)
-    assert then(test_of(at=NOW - LONGEST - 1)) == Stop(test_of().arn)
+    assert isinstance(then(a_test(at=NOW - LONGEST + 1)), Wait)
+    assert then(a_test(at=NOW - LONGEST - 1)) == Stop(a_test().arn)
 
 
 def test_a_proof_is_believed_once():
-    passed = test_of(code=0)
+    passed = a_test(code=0)
     found = then(passed)
     assert isinstance(found, Believe)
     assert found.task == passed.arn
@@ -211,11 +208,11 @@ def test_a_proof_is_believed_once():
 
 
 def test_a_test_that_failed_is_repeated_with_longer_and_longer_pauses_that_ecs_remembers():
-    failed = test_of(code=1, attempt=2, at=NOW - 60)
-    found = then(test_of("older", code=1, attempt=1, at=NOW - 900), failed)
+    failed = a_test(code=1, attempt=2, at=NOW - 60)
+    found = then(a_test("older", code=1, attempt=1, at=NOW - 900), failed)
     assert isinstance(found, Failed)
     assert (found.attempt, found.again_at) == (2, NOW - 60 + 600)
-    late = test_of(code=1, attempt=2, at=NOW - 601)
+    late = a_test(code=1, attempt=2, at=NOW - 601)
     assert then(late) == Run(3, late.arn)
     assert [pause(attempt) for attempt in (1, 2, 3, 4, 100_000)] == [300, 600, 1200, 2400, 2400]
     assert LONGEST_PAUSE + 60 < 3600
