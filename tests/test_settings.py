@@ -56,7 +56,7 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(written
 
 NUMBERS = {
     "poll": 5.0,
-    **dict.fromkeys(("resync", "timeout", "delete_after"), 5.0),
+    **dict.fromkeys(("resync", "timeout", "delete_after", "fleet_interval"), 5.0),
     **dict.fromkeys(("workers", "max_concurrent_rollouts", "delete_share", "delete_shrink"), 5),
     "port_base": 2000,
     "api_share": 0.25,
@@ -79,7 +79,7 @@ def test_every_setting_can_come_from_the_environment_and_from_the_file(name, wri
     text = in_file = str(wanted)
     if name == "clusters":
         text, in_file = "a, b", "[a, b]"
-    elif name == "source_rewind":
+    elif name in ("source_rewind", "smoke"):
         text, in_file, wanted = "true", "true", True
     elif name in NESTED:
         text, wanted = NESTED[name]

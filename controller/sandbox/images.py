@@ -144,6 +144,6 @@ def describe() -> str:
     return (
         "Images whose tag begins with `broken` or `missing` cannot be pulled; a container whose command is exactly "
         "`hl-smi` exits 0 after 3 s, one that counts what it lists exits 1 where cards are missing; every other image "
-        "is pulled in 20 s and runs until it is stopped. Two running tasks that name the same Gaudi card of an instance "
+        "is pulled in 20 s and runs until it is stopped. Two running tasks that name one Gaudi card of an instance "
         "collide: the later one exits 1 with synStatus=20. A Gaudi container on an instance without cards exits 1."
     )
