@@ -6,12 +6,16 @@ Neighbours: `core.gaudi.fleet` (what is told), `text` (tables), `document` (JSON
 from collections.abc import Sequence
 from typing import Any, Final
 
+from controller.core.gaudi.catalogue import dl1
+from controller.core.gaudi.drivers import verified
 from controller.core.gaudi.fleet import Fleet
 from controller.core.gaudi.instances import Instance
 from controller.core.gaudi.occupancy import Occupancy
 from controller.report.document import API_VERSION
 from controller.report.text import clean, table
 
+_OURS: Final = "habana."
+"""Attributes that say something of the cards and their driver."""
 _FREE: Final = "·"
 _CONTESTED: Final = "!"
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
@@ -29,6 +33,10 @@ def fleet_document(clusters: Sequence[tuple[str, Fleet]]) -> dict[str, Any]:
                 "otherInstances": len(fleet.instances) - len(fleet.dl1),
                 "usdPerHour": round(fleet.usd_per_hour, 2),
                 "usdPerHourUnused": round(fleet.usd_per_hour_unused, 2),
+                "misplaced": [
+                    {"task": task.short, "group": task.group, "instance": where.short, "type": where.type}
+                    for task, where in fleet.misplaced
+                ],
                 "findings": [{"about": about, "message": message} for about, message in fleet.remarks()],
             }
             for cluster, fleet in clusters
@@ -42,19 +50,32 @@ def fleet_text(clusters: Sequence[tuple[str, Fleet]]) -> str:
 
 
 def _instance(fleet: Fleet, one: Occupancy) -> dict[str, Any]:
-    driver = fleet.driver(one.instance)
+    driver, proved = fleet.driver(one.instance), verified(one.instance)
+    attributes = sorted(one.instance.attributes.items())
     return {
         "instance": one.instance.short,
+        "type": one.instance.type,
         "zone": one.instance.zone,
         "status": one.instance.status,
         "agentConnected": one.instance.connected,
         "agentVersion": one.instance.agent_version,
+        "ami": one.instance.ami,
+        "amiName": fleet.ami_names.get(one.instance.ami or ""),
+        "attributes": {name: value for name, value in attributes if name.startswith(_OURS)},
         "synapseai": str(driver.version) if driver is not None else None,
+        "synapseaiBy": str(driver.told) if driver is not None else None,
+        "verified": str(proved) if proved is not None else None,
         "cards": [[{"task": task.short, "group": task.group} for task in holders] for holders in one.holders],
         "free": sorted(one.free),
+        "freeGroups": {str(size): [list(group) for group in one.groups(size)] for size in (2, 4, 8)},
         "stranded": sorted(one.stranded),
+        "usdPerHour": round(dl1().usd_per_hour, 2),
+        "usdPerHourUnused": round(one.usd_per_hour, 2),
+        "cpu": one.instance.registered.cpu,
         "cpuFree": one.instance.remaining.cpu,
+        "memory": one.instance.registered.memory,
         "memoryFree": one.instance.remaining.memory,
+        "portsTaken": sorted(one.instance.remaining.tcp),
     }
 
 
@@ -63,17 +84,20 @@ def _cluster(name: str, fleet: Fleet) -> list[str]:
     count = len(fleet.dl1)
     head = f"cluster {clean(name)}: {count} DL1 instance{'' if count == 1 else 's'}"
     head += f", {others} other{'' if others == 1 else 's'}" if others else ""
+    findings = [f"! {clean(about)}: {clean(message)}" for about, message in fleet.remarks()]
     if not count:
-        return [f"{head}; no task with Gaudi cards can be placed"]
+        head = f"{head}; no task with Gaudi cards can be placed"
+        return [head, *(["", *findings] if findings else [])]
     head += f"; ${fleet.usd_per_hour:.2f} an hour, ${fleet.usd_per_hour_unused:.2f} of it for cards without a task"
     letters = _legend(fleet)
-    rows = [["INSTANCE", "ZONE", "STATE", "SYNAPSEAI", "CARDS 0-7", "CPU FREE", "MEMORY FREE"]]
+    rows = [["INSTANCE", "ZONE", "STATE", "SYNAPSEAI", "VERIFIED", "CARDS 0-7", "CPU FREE", "MEMORY FREE"]]
     rows.extend(
         [
             clean(one.instance.short),
             clean(one.instance.zone or "-"),
             _state(one.instance),
             _driver(fleet, one.instance),
+            str(verified(one.instance) or "-"),
             "".join(_letter(holders, letters) for holders in one.holders),
             str(one.instance.remaining.cpu),
             f"{one.instance.remaining.memory} MiB",
@@ -83,7 +107,6 @@ def _cluster(name: str, fleet: Fleet) -> list[str]:
     lines = [head, "", *table(rows)]
     if letters:
         lines += ["", *(f"{letter}  {clean(group)}" for group, letter in letters.items())]
-    findings = [f"! {clean(about)}: {clean(message)}" for about, message in fleet.remarks()]
     return [*lines, *(["", *findings] if findings else [])]
 
 
