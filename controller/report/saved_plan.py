@@ -27,6 +27,8 @@ FORMAT: Final = 1
 
 _TOLD: Final = frozenset({"made", "controller"})
 """Members that say something to people and decide nothing."""
+_ABSENT: Final = object()
+"""What a member is that is not there; one that is null is."""
 _MEMBERS: Final = ("source", "order", "settings", "places", "workloads")
 
 
@@ -196,12 +198,12 @@ def _differences(path: tuple[str, ...], planned: Any, now: Any) -> Iterator[Diff
     match planned, now:
         case dict(), dict():
             for name in [*planned, *(name for name in now if name not in planned)]:
-                yield from _differences((*path, str(name)), planned.get(name), now.get(name))
+                yield from _differences((*path, str(name)), planned.get(name, _ABSENT), now.get(name, _ABSENT))
         case list(), list() if len(planned) == len(now):
             for number, (before, after) in enumerate(zip(planned, now, strict=True), start=1):
                 yield from _differences((*path, str(number)), before, after)
         case _ if _plain(planned) != _plain(now):
-            yield Difference(path, planned, now)
+            yield Difference(path, *(None if one is _ABSENT else one for one in (planned, now)))
 
 
 def _plain(shown: Any) -> str:

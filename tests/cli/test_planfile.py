@@ -286,6 +286,13 @@ def test_tampering_only_ever_refuses(planned, controller, data):
         PLAN.write_text(before)
 
 
+def test_a_member_that_says_nothing_is_a_member(planned, controller):
+    """Found by the test before this one."""
+    edited(lambda document: document["settings"].pop("confirmDeletions"))
+    assert refused(controller("apply", PLAN), planned, "settings confirmDeletions was (absent) and is (absent)")
+    assert planned.is_untouched
+
+
 def test_asking_for_more_than_the_plan_has_refuses(aws, specs, controller):
     (specs / "bert.yaml").write_text(spec())
     (specs / "other.yaml").write_text(spec("other", team="vision", gaudi="{modules: [0]}"))
