@@ -1,36 +1,31 @@
 """`controller check`: whether the controller could work here, asked without changing anything.
 
 Each row says what was tried and what to do where it failed. Reads are tried by making them, about things that do not
-exist: an answer that there is no such thing is a permission that we have. Writes cannot be tried; IAM is asked to
-simulate them where it lets us, and otherwise the row says that nobody knows. Neighbours: `compose` (opens the places),
-`cli.check` (prints the rows).
+exist, in a cluster that is ours to look into: an answer that there is no such thing is a permission that we have.
+Writes cannot be tried; IAM is asked to simulate them where it lets us, and otherwise the row says that nobody knows.
+Neighbours: `compose` (opens the places), `grants` (asks IAM), `cli.check` (prints the rows).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
-from controller.app import compose
+from controller.app import compose, grants
+from controller.app.grants import NOBODY
 from controller.app.once import desired_of
 from controller.app.survey import cluster_name
 from controller.aws.api import AnswerError, Api, ApiError
 from controller.aws.errors import classify
 from controller.aws.fleet import FleetReader
 from controller.aws.limits import Limits
-from controller.aws.sessions import Session
+from controller.aws.operations import declared
+from controller.aws.permissions import Use, statements
+from controller.aws.sessions import Identity, Session
 from controller.core.desired import Desired
 from controller.core.gaudi.cards import CARDS_PER_INSTANCE, DL1_INSTANCE_TYPE
 from controller.errors import ControllerError, Denied
 from controller.settings import Settings
-
-NOBODY: Final = "controller-check-no-such-thing"
-"""A name that nothing has."""
-WRITES: Final = (
-    *("RegisterTaskDefinition", "DeregisterTaskDefinition", "CreateService", "UpdateService", "DeleteService"),
-    *("TagResource", "UntagResource"),
-)
-"""What the gateway writes with."""
 
 
 class Verdict(StrEnum):
@@ -91,7 +86,10 @@ async def _place(place: compose.Place, clusters: Sequence[str], limits: Limits) 
             rows = [Row(f"credentials{where}", Verdict.OK, f"{found.arn} in {session.region}")]
             limiter = limits.of(place.name or "", session.region or "")
             async with session.ecs(limiter, jitter=lambda: 0.0) as api:
-                rows += [await _reads(api, where), await _writes(session, found.arn, where)]
+                rows += [
+                    await _reads(api, found, session.region, clusters, where),
+                    await _writes(place, session, found, clusters, where),
+                ]
                 for cluster in clusters:
                     rows += await _cluster(api, cluster, where)
     except ControllerError as error:
@@ -99,19 +97,21 @@ async def _place(place: compose.Place, clusters: Sequence[str], limits: Limits) 
     return rows
 
 
-async def _reads(api: Api, where: str) -> Row:
-    """Every read that a pass makes, about nothing."""
-    arn = f"arn:aws:ecs:us-east-1:123456789012:service/{NOBODY}/{NOBODY}"
+async def _reads(api: Api, identity: Identity, region: str, clusters: Sequence[str], where: str) -> Row:
+    """Every read that a pass makes, about nothing. In a cluster of ours: a policy may allow no other."""
+    cluster = clusters[0] if clusters else NOBODY
+    partition = identity.arn.split(":")[1]
+    revision = f"arn:{partition}:ecs:{region}:{identity.account}:service-revision/{cluster}/{NOBODY}/1"
     tries: Mapping[str, Mapping[str, Any]] = {
-        "ListServices": {"cluster": NOBODY},
-        "DescribeServices": {"cluster": NOBODY, "services": [NOBODY]},
+        "ListServices": {"cluster": cluster},
+        "DescribeServices": {"cluster": cluster, "services": [NOBODY]},
         "ListTaskDefinitions": {"familyPrefix": NOBODY},
         "DescribeTaskDefinition": {"taskDefinition": NOBODY},
-        "ListServiceDeployments": {"cluster": NOBODY, "service": NOBODY},
-        "DescribeServiceRevisions": {"serviceRevisionArns": [arn.replace(":service/", ":service-revision/") + "/1"]},
-        "DescribeClusters": {"clusters": [NOBODY]},
-        "ListContainerInstances": {"cluster": NOBODY},
-        "DescribeContainerInstances": {"cluster": NOBODY, "containerInstances": [NOBODY]},
+        "ListServiceDeployments": {"cluster": cluster, "service": NOBODY},
+        "DescribeServiceRevisions": {"serviceRevisionArns": [revision]},
+        "DescribeClusters": {"clusters": [cluster]},
+        "ListContainerInstances": {"cluster": cluster},
+        "DescribeContainerInstances": {"cluster": cluster, "containerInstances": [NOBODY]},
     }
     missing: list[str] = []
     for operation, params in tries.items():
@@ -128,34 +128,25 @@ async def _reads(api: Api, where: str) -> Row:
     return Row(f"reading{where}", Verdict.OK, f"{len(tries)} ECS actions are permitted")
 
 
-async def _writes(session: Session, arn: str, where: str) -> Row:
+async def _writes(
+    place: compose.Place, session: Session, identity: Identity, clusters: Sequence[str], where: str
+) -> Row:
     """What IAM says of the writes, if it lets us ask."""
-    name = f"writing{where}"
-    actions = [f"ecs:{operation}" for operation in WRITES]
-    cannot = f"cannot be tried without writing; the controller needs {', '.join(actions)} and iam:PassRole"
+    name, sent = f"writing{where}", declared()
+    needed = statements({Use.CONVERGE}, sent)
+    actions = sorted({action for one in needed for action in one.granted(sent)})
+    names = grants.names_of(place.home, identity, session.region, clusters)
     try:
-        async with session.connect("iam", read_attempts=1) as api:
-            answer = await api.call(
-                "SimulatePrincipalPolicy", {"PolicySourceArn": _principal(arn), "ActionNames": actions}
-            )
+        async with session.connect("iam", read_attempts=1) as iam:
+            lacking = await grants.missing(iam, grants.principal(identity.arn), needed, names)
     except (ApiError, ControllerError):
-        return Row(name, Verdict.UNKNOWN, cannot)
-    results = answer.get("EvaluationResults", ())
-    denied = [one["EvalActionName"] for one in results if one.get("EvalDecision") != "allowed"]
-    if not results:
-        return Row(name, Verdict.UNKNOWN, cannot)
-    if denied:
-        return Row(name, Verdict.FAILED, f"not permitted: {', '.join(sorted(denied))}; grant these actions")
-    return Row(name, Verdict.OK, f"{len(actions)} ECS actions are permitted, by IAM's simulation")
-
-
-def _principal(arn: str) -> str:
-    """The role behind an assumed role: IAM simulates roles and users. Source: IAM API, SimulatePrincipalPolicy."""
-    parts = arn.split(":")
-    kind, _, rest = parts[-1].partition("/")
-    if kind != "assumed-role":
-        return arn
-    return ":".join([*parts[:2], "iam", *parts[3:5], f"role/{rest.partition('/')[0]}"])
+        cannot = f"cannot be tried without writing; the controller needs {', '.join(actions)}"
+        return Row(name, Verdict.UNKNOWN, f"{cannot}; `controller check --iam` prints the policy")
+    if lacking:
+        denied = sorted({action for one in lacking for action in one.granted(sent)})
+        advice = "`controller check --iam` prints the statements"
+        return Row(name, Verdict.FAILED, f"not permitted: {', '.join(denied)}; {advice}")
+    return Row(name, Verdict.OK, f"{len(actions)} actions are permitted, by IAM's simulation")
 
 
 async def _cluster(api: Api, cluster: str, where: str) -> list[Row]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.app.check import _principal
+from controller.app.grants import principal
 from tests.cli.conftest import credentials, refusing, spec
 
 
@@ -81,6 +81,33 @@ def test_nobody_there_is_one_row(controller, empty_world, specs: Path):
     assert "check the network, the region and AWS_ENDPOINT_URL" in done.out
 
 
+def test_where_iam_may_not_be_asked_the_whole_policy_is_printed(controller, aws, specs: Path):
+    (specs / "bert.yaml").write_text(spec())
+    done = controller("check", "--iam", "--use", "tasks")
+    assert done.code == 0
+    assert "IAM did not say what is missing, so here is all" in done.err
+    names = {one["Sid"] for one in done.json["Statement"]}
+    assert {"ListInCluster", "ChangeOwnedServices", "RunTasks"} <= names
+    assert "cluster/default" in done.out
+    assert "${" not in done.out
+    assert aws.is_untouched
+
+
+def test_missing_statements_as_one_document_for_all_places(controller, aws, specs: Path):
+    (specs / "bert.yaml").write_text(spec())
+    found = controller("check", "--iam", "-o", "json").json
+    assert (found["apiVersion"], found["kind"]) == ("controller/v1", "Permissions")
+    (place,) = found["places"]
+    assert place["target"] is None
+    assert place["unknown"]
+    assert place["policy"]["Version"] == "2012-10-17"
+
+
+@pytest.mark.parametrize("words", [("--use", "tasks"), ("--iam", "--use", "everything")])
+def test_a_use_that_is_none_is_a_slip(controller, specs: Path, words):
+    assert controller("check", *words).code == 64
+
+
 @pytest.mark.parametrize(
     ("caller", "simulated"),
     [
@@ -90,4 +117,4 @@ def test_nobody_there_is_one_row(controller, empty_world, specs: Path):
     ],
 )
 def test_iam_is_asked_about_the_role_behind_a_session(caller, simulated):
-    assert _principal(caller) == simulated
+    assert principal(caller) == simulated
