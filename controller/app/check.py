@@ -61,7 +61,7 @@ async def check(settings: Settings) -> tuple[Row, ...]:
     for place in compose.places_of(settings):
         mine = wanted.of(place.name)
         clusters = sorted(
-            {cluster_name(one) for one in place.settings.clusters} | {key.cluster for key in mine.rendered}
+            {cluster_name(one) for one in place.settings.clusters} | {key.cluster for key in mine.workloads}
         )
         if clusters or place.target is not None or not settings.targets:
             rows += await _place(place, clusters, limits)
@@ -70,7 +70,7 @@ async def check(settings: Settings) -> tuple[Row, ...]:
 
 def _source_row(uri: str, revision: str, wanted: Desired) -> Row:
     broken = sum(one.is_error for one in wanted.diagnostics)
-    count = len(wanted.rendered)
+    count = len(wanted.workloads)
     told = f"{uri} @ {revision}, {count} workload{'' if count == 1 else 's'}"
     if broken:
         return Row("source", Verdict.FAILED, f"{told}, {broken} errors; `controller validate` shows them")

@@ -18,7 +18,8 @@ from controller.aws.api import Api, ApiError
 from controller.aws.operations import declared
 from controller.aws.permissions import Names, Statement, Use
 from controller.aws.sessions import Identity, Session
-from controller.core.spec import Mode
+from controller.core.jobs.spec import DL1Job
+from controller.core.spec import DL1Service, Mode
 from controller.core.workload import Workload
 from controller.errors import ControllerError
 from controller.settings import Settings
@@ -53,10 +54,10 @@ async def grants(settings: Settings, *, also: Collection[Use] = ()) -> tuple[Gra
     found: list[Grants] = []
     for place in compose.places_of(settings):
         mine = wanted.of(place.name)
-        clusters = {cluster_name(one) for one in place.settings.clusters} | {key.cluster for key in mine.rendered}
+        clusters = {cluster_name(one) for one in place.settings.clusters} | {key.cluster for key in mine.workloads}
         if not clusters and place.target is None and settings.targets:
             continue
-        uses = uses_of(place, [one.workload for one in mine.rendered.values()]) | set(also)
+        uses = uses_of(place, [one.workload for one in mine.workloads.values()]) | set(also)
         async with compose.session(place) as session:
             found.append(await _grants(place, session, uses, sorted(clusters)))
     return tuple(found)
@@ -80,14 +81,17 @@ async def _grants(place: compose.Place, session: Session, uses: Collection[Use],
 def uses_of(place: compose.Place, workloads: Iterable[Workload]) -> set[Use]:
     """What is done at a place, as far as settings and specs tell."""
     uses = {Use.OBSERVE}
-    switches = [one.document.spec.reconcile for one in workloads]
-    if not switches or any(one.mode is Mode.ENFORCE for one in switches):
+    documents = [one.document for one in workloads]
+    services = [one.spec.reconcile for one in documents if isinstance(one, DL1Service)]
+    if not documents or any(one.spec.reconcile.mode is Mode.ENFORCE for one in documents):
         uses.add(Use.CONVERGE)
-    if any(getattr(one, "adopt", False) for one in switches):
+    if any(one.adopt for one in services):
         uses.add(Use.ADOPT)
-    if any(getattr(one, "keep_revisions", None) is not None for one in switches):
+    if any(one.keep_revisions is not None for one in services):
         uses.add(Use.RETIRE)
     settings = place.home
+    if settings.smoke or any(isinstance(one, DL1Job) for one in documents):
+        uses |= {Use.TASKS, Use.INSTANCES}
     if place.target is not None:
         return uses
     if isinstance(locate(settings.source), S3Location):

@@ -147,6 +147,23 @@ def test_the_specs_tell_what_is_used():
     assert uses("{keepRevisions: 5}") == {Use.OBSERVE, Use.CONVERGE, Use.RETIRE}
 
 
+def test_jobs_and_smoke_tests_need_tasks_and_the_addresses_of_instances():
+    (own,) = places_of(Settings(smoke=True))
+    assert uses_of(own, []) == {Use.OBSERVE, Use.CONVERGE, Use.TASKS, Use.INSTANCES}
+    job = """
+        apiVersion: dl1.ecs/v1alpha1
+        kind: DL1Job
+        metadata: {name: train}
+        spec:
+          cluster: default
+          gaudi: {cards: 8}
+          taskDefinition: {containerDefinitions: [{name: train, image: "example.com/a:1", memory: 4096}]}
+    """
+    (found,) = desired(job).jobs.values()
+    (own,) = places_of(Settings())
+    assert uses_of(own, [found.workload]) == {Use.OBSERVE, Use.CONVERGE, Use.TASKS, Use.INSTANCES}
+
+
 def test_what_a_target_needs_is_what_is_done_there():
     target = {"name": "prod", "region": "us-west-2", "roleArn": "arn:aws:iam::222233334444:role/controller"}
     own, there = places_of(SETTINGS.model_copy(update={"targets": Settings(targets=[target]).targets}))
