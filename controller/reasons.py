@@ -67,6 +67,10 @@ class Reason(StrEnum):
     CRASHED = "Crashed"
     COMPLETED = "Completed"
     RESTART_LOOP = "RestartLoop"
+    # Jobs
+    BACKING_OFF = "BackingOff"
+    SCHEDULED = "Scheduled"
+    REPLACED = "Replaced"
     UNHEALTHY = "Unhealthy"
     HOST_LOST = "HostLost"
     PORTS_TAKEN = "PortsTaken"

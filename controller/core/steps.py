@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from controller.core.changes import Change
+from controller.core.jobs.identity import TaskId
+from controller.core.jobs.record import Record
 from controller.core.live import LiveService
 from controller.core.normalize import Unknown
 from controller.core.workload import Key
@@ -98,6 +100,40 @@ class DeregisterTaskDefinition:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class RecordRun:
+    """Write down what is known of a run of a job: a tag on the revision that the run uses."""
+
+    key: Key
+    record: Record
+    """Its `revision` is filled in when it is written."""
+    revision: str
+    """The revision's content digest, or `family:number`."""
+    remove: tuple[str, ...] = ()
+    """Tags of runs that are over and long past."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    """Start one task of a job. Its request follows from the spec and from where rank 0 is."""
+
+    key: Key
+    task: TaskId
+    revision: str
+    """As above."""
+    index: int = 0
+    """How many completions came before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopTask:
+    """Stop one task of a job."""
+
+    key: Key
+    arn: str
+    why: str
+
+
 Step: TypeAlias = (
     EnsureTaskDefinition
     | TagTaskDefinition
@@ -107,6 +143,9 @@ Step: TypeAlias = (
     | ScaleToZero
     | DeleteService
     | DeregisterTaskDefinition
+    | RecordRun
+    | RunTask
+    | StopTask
 )
 
 

@@ -21,6 +21,7 @@ from controller.core.plan import (
     TagTaskDefinition,
     UpdateService,
 )
+from controller.core.steps import RecordRun, RunTask, StopTask
 from controller.errors import ControllerError
 from controller.reconcile.expectations import Written
 from controller.reconcile.ports import Ecs
@@ -77,6 +78,8 @@ class Act:
                 await self.ecs.tag(self._arn(digest), put)
             case DeregisterTaskDefinition(family=family, revision=revision):
                 await self.ecs.deregister(f"{family}:{revision}")
+            case RecordRun() | RunTask() | StopTask():
+                raise ControllerError(f"a bug: {type(step).__name__} in the plan of a service")
             case _:
                 assert_never(step)
 

@@ -36,6 +36,7 @@ from controller.core.plan import (
 from controller.core.redact import redact
 from controller.core.render import Rendered
 from controller.core.status import Condition
+from controller.core.steps import RecordRun, RunTask, StopTask
 from controller.core.workload import Key
 from controller.errors import ControllerError
 
@@ -220,6 +221,14 @@ def step_document(step: Step) -> dict[str, Any]:
             return {**action, "family": step.family, "digest": step.digest, "put": sorted(step.put)}
         case DeregisterTaskDefinition():
             return {**action, "family": step.family, "revision": step.revision}
+        case RecordRun(key=key, record=record):
+            run = {"run": record.uid, "attempt": record.attempt, "phase": str(record.phase)}
+            return {**action, "job": str(key), **run, "revision": step.revision}
+        case RunTask(key=key, task=task):
+            rank = {"run": task.uid, "attempt": task.attempt, "rank": task.rank}
+            return {**action, "job": str(key), **rank, "revision": step.revision}
+        case StopTask(key=key, arn=arn, why=why):
+            return {**action, "job": str(key), "task": arn, "why": redact(why)}
         case _:
             assert_never(step)
 

@@ -237,6 +237,9 @@ def _steps(steps: Sequence[Step]) -> str:
         "ScaleToZero": "scale to 0",
         "DeleteService": "delete",
         "DeregisterTaskDefinition": "retire old revisions",
+        "RecordRun": "write down the run",
+        "RunTask": "run",
+        "StopTask": "stop tasks",
     }
     told = [names[type(step).__name__] for step in steps]
     return " + ".join(dict.fromkeys(told))

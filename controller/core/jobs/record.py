@@ -66,6 +66,8 @@ class Record:
     """Ranks of the attempt that were seen to end with 0, as bits: ECS may forget them while others still run."""
     reason: str = ""
     """Why it is so, one word."""
+    then: Phase | None = None
+    """While it is stopping: what comes after."""
     scheduled: int | None = None
     """The scheduled time that it is for, in epoch seconds."""
 
@@ -83,9 +85,9 @@ class Record:
         """Whether a rank was seen to end with 0."""
         return bool(self.done >> rank & 1)
 
-    def turn(self, phase: Phase, now: datetime, reason: str = "") -> "Record":
+    def turn(self, phase: Phase, now: datetime, reason: str = "", *, then: Phase | None = None) -> "Record":
         """The run in another phase."""
-        return replace(self, phase=phase, at=epoch(now), reason=reason)
+        return replace(self, phase=phase, at=epoch(now), reason=reason, then=then)
 
     def text(self) -> str:
         """The value of its tag."""
@@ -101,6 +103,8 @@ class Record:
             "done": f"{self.done:x}",
             "reason": self.reason or "-",
         }
+        if self.then is not None:
+            words["then"] = self.then
         if self.scheduled is not None:
             words["scheduled"] = self.scheduled
         return " ".join(f"{name}={value}" for name, value in words.items())
@@ -139,9 +143,8 @@ def _read(uid: str, text: str) -> Record:
             succeeded=whole("succeeded"),
             vain=whole("vain"),
             done=int(words.get("done", "0"), 16),
-            reason=words.get("reason", "").replace("-", "", 1)
-            if words.get("reason") == "-"
-            else words.get("reason", ""),
+            reason=words.get("reason", "-").removeprefix("-"),
+            then=Phase(words["then"]) if "then" in words else None,
             scheduled=whole("scheduled") if "scheduled" in words else None,
         )
     except (KeyError, ValueError):
