@@ -7,23 +7,26 @@ the tree in `controller.errors`. Neighbours: `api` (how a call is made), `revisi
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from controller.aws.api import Api, ApiError
 from controller.aws.client import is_read
 from controller.aws.errors import classify
+from controller.aws.fleet import FleetReader
 from controller.aws.revisions import KnownRevisions
 from controller.aws.scaling import Scaling
+from controller.aws.together import together
 from controller.aws.uses import Uses
-from controller.core.live import LiveService, Revision, Rollout, ScalableTarget
+from controller.core.gaudi.fleet import Fleet
+from controller.core.live import HeldRevision, HeldService, LiveService, Revision, Rollout, ScalableTarget
 from controller.errors import Transient
 from controller.reasons import Reason
 
-T = TypeVar("T")
+__all__ = ["CANDIDATES", "DESCRIBE_BATCH", "EcsGateway", "EcsReader", "together"]
 
 DESCRIBE_BATCH: Final = 10
 """Services per DescribeServices. Source: ECS API."""
@@ -43,10 +46,12 @@ MOST_REVISIONS: Final = 1000
 
 
 class EcsReader:
-    """Reads one account and region. Without `scaling` nobody is asked who else moves the counts."""
+    """Reads one account and region. Without `scaling` nobody is asked who else moves the counts, and without `ec2`
+    nobody for the names of AMIs."""
 
-    def __init__(self, api: Api, scaling: Scaling | None = None) -> None:
+    def __init__(self, api: Api, scaling: Scaling | None = None, ec2: Api | None = None) -> None:
         self._api = api
+        self._fleet = FleetReader(api, ec2)
         self._scaling = scaling
         self._revisions = KnownRevisions()
         self._uses = Uses(self._call)
@@ -91,6 +96,20 @@ class EcsReader:
         arns = answer.get("taskDefinitionArns", [])[:CANDIDATES]
         known = await self.revisions(arns)
         return tuple(known[arn] for arn in arns)
+
+    async def reread(self, arn: str) -> Revision:
+        """A revision with its tags as they are now: those of a job's are its memory, and another process may write
+        them too."""
+        revision = _revision(await self._call("DescribeTaskDefinition", {"taskDefinition": arn, "include": ["TAGS"]}))
+        self._revisions.put(arn, revision, asyncio.get_running_loop().time())
+        return revision
+
+    async def retired(self, family: str) -> tuple[Revision, ...]:
+        """The newest INACTIVE revisions of a family, newest first."""
+        params = {"familyPrefix": family, "status": "INACTIVE", "sort": "DESC", "maxResults": CANDIDATES}
+        answer = await self._call("ListTaskDefinitions", params)
+        arns = answer.get("taskDefinitionArns", [])[:CANDIDATES]
+        return tuple(await together(self.reread(arn) for arn in arns))
 
     async def older(self, family: str, wanted: Callable[[Revision], bool]) -> Revision | None:
         """The newest ACTIVE revision of a family that is wanted, among those behind the `candidates`.
@@ -154,6 +173,10 @@ class EcsReader:
         answer = await self._call("DescribeTasks", {"cluster": cluster, "tasks": list(arns)})
         return tuple(answer.get("tasks", ()))  # what is MISSING was forgotten since it was listed
 
+    async def fleet(self, cluster: str) -> Fleet:
+        """The container instances of a cluster and the tasks on them; whole, or an error."""
+        return await self._fleet.fleet(cluster, self.revisions)
+
     async def _targets(self, arns: Sequence[str]) -> dict[str, str]:
         """Service revision ARN → ARN of its task definition revision."""
         answer = await self._call("DescribeServiceRevisions", {"serviceRevisionArns": sorted(set(arns))})
@@ -169,7 +192,7 @@ class EcsReader:
             why = ", ".join(sorted(reasons)) or "no word on some"
             message = f"DescribeServices did not answer for all of {', '.join(names)} ({why})"
             raise Transient(message, reason=Reason.SERVER_ERROR)
-        return [LiveService(service) for service in found]
+        return [HeldService.of(LiveService(service)) for service in found]
 
     async def _pages(self, operation: str, params: Mapping[str, Any], member: str) -> AsyncGenerator[str, None]:
         token: str | None = None
@@ -191,8 +214,8 @@ class EcsReader:
 class EcsGateway(EcsReader):
     """Reads and writes one account and region. A write is sent once; a lost answer is `Ambiguous`."""
 
-    def __init__(self, api: Api, scaling: Scaling | None = None) -> None:
-        super().__init__(api, scaling)
+    def __init__(self, api: Api, scaling: Scaling | None = None, ec2: Api | None = None) -> None:
+        super().__init__(api, scaling, ec2)
         self._families: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """A lock for each family that is being registered right now."""
 
@@ -235,16 +258,6 @@ class EcsGateway(EcsReader):
         await self._call("UntagResource", {"resourceArn": arn, "tagKeys": list(keys)})
 
 
-async def together(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run calls at once and answer in their order. The first failure cancels the rest and is raised as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call) for call in calls]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
-    return [task.result() for task in tasks]
-
-
 def _revision(answer: Mapping[str, Any]) -> Revision:
     tags = {tag["key"]: tag.get("value", "") for tag in answer.get("tags", ())}
-    return Revision(wire=answer["taskDefinition"], tags=tags)
+    return HeldRevision.of(Revision(wire=answer["taskDefinition"], tags=tags))

@@ -1,0 +1,214 @@
+"""Reconciling one job: look, decide, act.
+
+Before any write everything is read anew, tags of revisions included, because they are a job's memory. A rank that finds
+no room is no error: the same pass plans again with what ECS said, so that a gang that fits only in part is stopped at
+once. Rank 0 is placed first; where it is decides what the others are told. Neighbours: `core.jobs.plan` (decides),
+`core.jobs.request` (the requests), `ports`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from controller.core.jobs.identity import TaskId
+from controller.core.jobs.plan import JobGuards, plan_job
+from controller.core.jobs.rendezvous import Master
+from controller.core.jobs.request import RenderedJob
+from controller.core.jobs.state import JobState, is_ours
+from controller.core.live import Revision
+from controller.core.steps import (
+    DeregisterTaskDefinition,
+    EnsureTaskDefinition,
+    Plan,
+    RecordRun,
+    RunTask,
+    Step,
+    StopTask,
+    TagTaskDefinition,
+)
+from controller.core.tasks import Started, Task
+from controller.errors import ControllerError, Waiting
+from controller.reasons import Reason
+from controller.reconcile.ports import Clock, Ecs, ReadEcs, ReadTasks, Recorder, Tasks
+
+ADDRESS_POLL: Final = 5.0
+"""Seconds until rank 0 is looked at again, where it has no instance or no address yet."""
+MOST_ROUNDS: Final = 3
+"""Plans in one pass: the first, one after a refusal, one after what that has stopped."""
+
+
+class ReadMemory(ReadEcs, Protocol):
+    """Revisions with their tags as they are now."""
+
+    async def reread(self, arn: str) -> Revision:
+        """A revision."""
+        ...
+
+    async def retired(self, family: str) -> tuple[Revision, ...]:
+        """The newest INACTIVE revisions of a family, newest first."""
+        ...
+
+
+class Memory(Ecs, ReadMemory, Protocol):
+    """Both sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a job stands after it was reconciled."""
+
+    plan: Plan
+    """What is left to do, or what is waited for."""
+    state: JobState
+    done: tuple[Step, ...] = ()
+    error: ControllerError | None = None
+
+
+async def observe_job(ecs: ReadMemory, tasks: ReadTasks, job: RenderedJob, *, fresh: bool = True) -> JobState:
+    """A job as it is. `fresh`: the tags of its revisions are read anew, as before a write.
+
+    Raises:
+        ControllerError: something of it could not be read.
+    """
+    found = await ecs.candidates(job.family)
+    if fresh:
+        found = tuple([await ecs.reread(one.arn) if is_ours(one, job) else one for one in found])
+    known = JobState(found).records(job)
+    if job.cron is None and job.uid() not in {one.uid for one in known}:
+        found = (*found, *await ecs.retired(job.family))  # somebody may have deregistered the one that remembers
+    running = await tasks.list_tasks(job.cluster, family=job.family)
+    stopped = await tasks.list_tasks(job.cluster, family=job.family, stopped=True)
+    described = await tasks.describe_tasks(job.cluster, (*running, *stopped))
+    return JobState(found, tuple(described.values()))
+
+
+@dataclass(slots=True)
+class JobReconciler:
+    """Reconciles the jobs of one account and region."""
+
+    ecs: Memory
+    tasks: Tasks
+    clock: Clock
+    recorder: Recorder
+
+    async def converge(
+        self, job: RenderedJob, *, ready: Mapping[str, bool] | None = None, behind: str | None = None
+    ) -> JobResult:
+        """Do what a job needs now. Its tasks are not waited for: call again when something may have changed."""
+        done: list[Step] = []
+        refused: dict[TaskId, str] = {}
+        state, planned = JobState(), None
+        try:
+            for _ in range(MOST_ROUNDS):
+                state = replace(await observe_job(self.ecs, self.tasks, job), refused=dict(refused))
+                planned = plan_job(job, state, JobGuards(self.clock.now(), ready or {}, behind))
+                act = _Act(self.ecs, self.tasks, job, dict(planned.revisions), state.tasks)
+                try:
+                    before = len(refused)
+                    await act.run(planned.steps, refused)
+                finally:  # also where the time was over in the middle
+                    done += act.done
+                    for step in act.done:
+                        self.recorder.record("step done", workload=str(job.key), step=type(step).__name__)
+                if len(refused) == before:
+                    break
+        except ControllerError as error:
+            left = planned or plan_job(job, state, JobGuards(self.clock.now(), ready or {}, behind))
+            return JobResult(left, state, tuple(done), error)
+        assert planned is not None
+        left = replace(planned, steps=planned.steps[len(act.done) :])
+        return JobResult(left, state, tuple(done))
+
+
+@dataclass(slots=True)
+class _Act:
+    """One plan being carried out."""
+
+    ecs: Memory
+    tasks: Tasks
+    job: RenderedJob
+    revisions: dict[str, str]
+    """Content digest → ARN."""
+    seen: tuple[Task, ...]
+    done: list[Step] = field(default_factory=list)
+
+    async def run(self, steps: tuple[Step, ...], refused: dict[TaskId, str]) -> None:
+        """Carry out the steps in order, until one fails or a task finds no room: that is put into `refused`."""
+        for step in steps:
+            if isinstance(step, RunTask):
+                started = await self._run_task(step)
+                if isinstance(started, str):
+                    refused[step.task] = started
+                    return
+                self.seen = (*self.seen, *started.tasks)
+            else:
+                await self._step(step)
+            self.done.append(step)
+
+    async def _step(self, step: Step) -> None:
+        match step:
+            case EnsureTaskDefinition(digest=digest, request=request):
+                self.revisions[digest] = (await self.ecs.register(request)).arn
+            case RecordRun(record=record, revision=name, remove=remove):
+                arn = self._arn(name)
+                written = replace(record, revision=int(arn.rpartition(":")[2]))
+                await self.ecs.tag(arn, {written.key: written.text()})
+                if remove:
+                    await self.ecs.untag(arn, remove)
+            case TagTaskDefinition(digest=digest, put=put):
+                await self.ecs.tag(self._arn(digest), put)
+            case StopTask(arn=arn, why=why):
+                await self.tasks.stop_task(self.job.cluster, arn, reason=why)
+            case DeregisterTaskDefinition(family=family, revision=revision):
+                await self.ecs.deregister(f"{family}:{revision}")
+            case _:
+                raise ControllerError(f"a bug: {type(step).__name__} in the plan of a job")
+
+    async def _run_task(self, step: RunTask) -> Started | str:
+        """What began, or why nothing did."""
+        master = await self._master(step.task) if step.task.rank else None
+        revision = self._arn(step.revision).rpartition("/")[2]
+        request = self.job.run_task(step.task, revision, master=master, index=step.index)
+        try:
+            started = await self.tasks.run_task(request)
+        except Waiting as error:
+            if error.reason is Reason.NO_CAPACITY:
+                return str(error)
+            raise
+        if started.unplaced or not started.tasks:
+            told = dict.fromkeys(f"{one.reason} {one.detail}".strip() for one in started.unplaced)
+            return ", ".join(told) or "RunTask started nothing and did not say why"
+        return started
+
+    async def _master(self, task: TaskId) -> Master:
+        """Where rank 0 of the attempt is.
+
+        Raises:
+            Waiting: it has no address yet.
+        """
+        first = replace(task, rank=0).started_by
+        found = next((one for one in reversed(self.seen) if one.started_by == first), None)
+        if found is not None and (own := _own_address(found)) is not None:
+            return Master(own)
+        if found is not None and found.instance is not None:
+            address = (await self.tasks.addresses(self.job.cluster, [found.instance])).get(found.instance)
+            if address is not None:
+                return Master(address)
+        message = "rank 0 has no address yet, which the other ranks have to know"
+        raise Waiting(message, after=ADDRESS_POLL, reason=Reason.PROGRESSING)
+
+    def _arn(self, name: str) -> str:
+        """The revision of a name: content digest or `family:number`."""
+        if name in self.revisions:
+            return self.revisions[name]
+        known = next(iter(self.revisions.values()), None) or next((one.definition for one in self.seen), "")
+        return f"{known.rpartition('/')[0]}/{name}"
+
+
+def _own_address(task: Task) -> str | None:
+    """The address of a task with its own network interface (awsvpc)."""
+    for attachment in task.wire.get("attachments", ()):
+        for detail in attachment.get("details", ()):
+            if detail.get("name") == "privateIPv4Address":
+                return str(detail["value"])
+    return None
