@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from controller.app.jobs import act_on_job, look_at_jobs
 from controller.app.survey import Survey, Terms, cluster_name, survey
 from controller.aws.ecs import together
 from controller.core.desired import Desired, desire
@@ -137,16 +138,20 @@ class _Pass:
         seen = await survey(self.desired, ecs, clock, terms=terms, only=only, verdicts=self.verdicts)
         for key, report in seen.reports.items():
             self.rollouts.saw(key, report.health)
-        return _Look(seen, tuple(report for key, report in seen.reports.items() if self._asked_for(key)))
+        wanted = [one for key, one in self.desired.jobs.items() if only is None or key in only]
+        ready = {**terms.ready, **{key.in_target: settled(report) for key, report in seen.reports.items()}}
+        jobs = {one.key: one for one in await look_at_jobs(wanted, ecs, clock, ready=ready)}
+        reports = {**jobs, **seen.reports}  # a service that has become a job goes first
+        return _Look(seen, tuple(reports[key] for key in sorted(reports) if self._asked_for(key)))
 
     def _asked_for(self, key: Key) -> bool:
         """A service without a spec has no labels: only a pass over everything has it."""
         if self.order.only is not None:
             return key in self.order.only
-        rendered = self.desired.rendered.get(key)
+        rendered = self.desired.workloads.get(key)
         if rendered is not None:
             return self.order.select(rendered.workload)
-        return all(self.order.select(one.workload) for one in self.desired.rendered.values())
+        return all(self.order.select(one.workload) for one in self.desired.workloads.values())
 
     async def act(
         self, reconciler: Reconciler, before: _Look | None = None, *, only: Collection[Key] | None = None
@@ -165,6 +170,9 @@ class _Pass:
         return replace(looked, workloads=tuple(await together(one(report) for report in looked.workloads)))
 
     async def _acted(self, reconciler: Reconciler, report: WorkloadReport, ready: Mapping[str, bool]) -> WorkloadReport:
+        job = self.desired.jobs.get(report.key)
+        if job is not None and report.kind == job.workload.document.kind:
+            return await act_on_job(job, reconciler.ecs, reconciler.clock, reconciler.recorder, ready=ready)
         try:
             return acted(report, await self._reconcile(reconciler, report.key, ready))
         except Exception as error:  # noqa: BLE001 - the boundary: one poisoned workload must not stop the others
@@ -199,7 +207,7 @@ class _Pass:
             failed={
                 f"{where}{cluster}": error for cluster, error in seen.survey.failed.items() if cluster in asked_for
             },
-            wanted=len(self.desired.rendered),
+            wanted=len(self.desired.workloads),
             unnamed=len(self.desired.broken_files),
         )
 

@@ -19,6 +19,7 @@ from controller.aws.errors import classify
 from controller.aws.fleet import FleetReader
 from controller.aws.revisions import KnownRevisions
 from controller.aws.scaling import Scaling
+from controller.aws.tasks import TaskGateway, TaskReader
 from controller.aws.together import together
 from controller.aws.uses import Uses
 from controller.core.gaudi.fleet import Fleet
@@ -52,9 +53,15 @@ class EcsReader:
     def __init__(self, api: Api, scaling: Scaling | None = None, ec2: Api | None = None) -> None:
         self._api = api
         self._fleet = FleetReader(api, ec2)
+        self._ec2 = ec2
         self._scaling = scaling
         self._revisions = KnownRevisions()
         self._uses = Uses(self._call)
+
+    @property
+    def tasks(self) -> TaskReader:
+        """Tasks without a service."""
+        return TaskReader(self._api, self._ec2)
 
     async def services(self, cluster: str, names: Iterable[str]) -> dict[str, LiveService]:
         """The named services as ECS knows them, INACTIVE ones included; what it calls MISSING is left out."""
@@ -218,6 +225,11 @@ class EcsGateway(EcsReader):
         super().__init__(api, scaling, ec2)
         self._families: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """A lock for each family that is being registered right now."""
+
+    @property
+    def tasks(self) -> TaskGateway:
+        """Tasks without a service."""
+        return TaskGateway(self._api, self._ec2)
 
     async def register(self, request: Mapping[str, Any]) -> Revision:
         """Register a revision. ECS refuses two at once in one family, so we never try."""

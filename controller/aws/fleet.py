@@ -1,19 +1,28 @@
 """The machines of a cluster and what runs on them, as ECS answers it.
 
-Read in pages and batches, whole or an error. Neighbours: `core.gaudi` (what is made of it), `app.check`.
+Read in pages and batches, whole or an error. What only makes an answer finer (names of AMIs, capacity providers) and
+may not be read is left out and said. Neighbours: `core.gaudi.fleet` (what is made of it), `ecs`, `app.check`.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
 
 from controller.aws.api import Api, ApiError
-from controller.aws.ecs import together
 from controller.aws.errors import classify
-from controller.errors import Transient
+from controller.aws.together import together
+from controller.core.gaudi.drivers import names_itself
+from controller.core.gaudi.fleet import Fleet, Growth, fleet_of
+from controller.core.live import Revision
+from controller.errors import Denied, Transient
 from controller.reasons import Reason
 
 BATCH: Final = 100
 """Container instances, or tasks, per Describe call and per page of a List call. Source: ECS API."""
+STOPPED: Final = "STOPPED"
+
+Definitions: TypeAlias = Callable[[Iterable[str]], Awaitable[Mapping[str, Revision]]]
+"""Reads task definition revisions by ARN."""
 
 
 class FleetReader:
@@ -35,13 +44,36 @@ class FleetReader:
         arns = [arn async for arn in self._pages("ListContainerInstances", cluster, "containerInstanceArns", chosen)]
         return await self._described("DescribeContainerInstances", cluster, "containerInstances", arns)
 
-    async def tasks(self, cluster: str) -> tuple[Mapping[str, Any], ...]:
-        """All tasks of a cluster that are to run: PENDING and RUNNING.
+    async def fleet(self, cluster: str, definitions: Definitions, *, everything: bool = False) -> Fleet:
+        """The fleet of a cluster: its instances, its tasks, the names of AMIs, and whether it may grow.
+
+        Of tasks on other instances than DL1 only `everything` includes the definitions: a cluster may run hundreds that
+        have nothing to do with Gaudi. Tasks on their way out are read only where an instance has less left than the
+        tasks on it explain, and the name of an AMI only where its instance does not say the release of its driver.
+
+        Raises:
+            ControllerError: instances or tasks could not be read whole.
+        """
+        instances, tasks = await together((self.instances(cluster), self.tasks(cluster)))
+        growth = await self._growth(cluster)
+        read = await self._put_together(instances, tasks, definitions, everything=everything)
+        if read.unexplained:
+            ending = [one for one in await self.tasks(cluster, ending=True) if one.get("lastStatus") != STOPPED]
+            read = await self._put_together(instances, (*tasks, *ending), definitions, everything=everything)
+        wanted = [one.ami for one in read.dl1 if one.ami is not None and (everything or not names_itself(one))]
+        try:
+            return replace(read, ami_names=await self.ami_names(wanted), growth=growth)
+        except Denied as error:
+            return replace(read, growth=growth, unnamed=str(error))
+
+    async def tasks(self, cluster: str, *, ending: bool = False) -> tuple[Mapping[str, Any], ...]:
+        """All tasks of a cluster that are to run (PENDING and RUNNING), or that are to stop or have stopped (`ending`).
 
         Raises:
             ControllerError: they could not all be read.
         """
-        arns = [arn async for arn in self._pages("ListTasks", cluster, "taskArns", {})]
+        wanted = {"desiredStatus": STOPPED} if ending else {}
+        arns = [arn async for arn in self._pages("ListTasks", cluster, "taskArns", wanted)]
         return await self._described("DescribeTasks", cluster, "tasks", arns)
 
     async def cluster(self, name: str) -> Mapping[str, Any] | None:
@@ -70,6 +102,37 @@ class FleetReader:
             raise classify(error, write=False) from error
         return {one["ImageId"]: one["Name"] for one in answer.get("Images", ()) if one.get("Name")}
 
+    async def _put_together(
+        self,
+        instances: tuple[Mapping[str, Any], ...],
+        tasks: tuple[Mapping[str, Any], ...],
+        definitions: Definitions,
+        *,
+        everything: bool,
+    ) -> Fleet:
+        on_dl1 = {one.arn for one in fleet_of(instances, (), {}).dl1}
+        chosen = (one for one in tasks if everything or one.get("containerInstanceArn") in on_dl1)
+        known = await definitions(str(one["taskDefinitionArn"]) for one in chosen)
+        return fleet_of(instances, tasks, {arn: revision.wire for arn, revision in known.items()})
+
+    async def _growth(self, cluster: str) -> Growth | None:
+        """What may add instances to a cluster; None where that may not be read.
+
+        Raises:
+            ControllerError: ECS did not say.
+        """
+        try:
+            found = await self.cluster(cluster) or {}
+            names = [name for name in found.get("capacityProviders", ()) if not name.startswith("FARGATE")]
+            answer = await self._call("DescribeCapacityProviders", {"capacityProviders": names}) if names else {}
+        except Denied:
+            return None
+        strategy = found.get("defaultCapacityProviderStrategy", ())
+        return Growth(
+            default=tuple(str(one["capacityProvider"]) for one in strategy),
+            fixed=frozenset(str(one["name"]) for one in answer.get("capacityProviders", ()) if not _scales(one)),
+        )
+
     async def _pages(self, operation: str, cluster: str, member: str, extra: Mapping[str, Any]) -> AsyncIterator[str]:
         params = {"cluster": cluster, "maxResults": BATCH, **extra}
         while True:
@@ -97,3 +160,12 @@ class FleetReader:
             return await self._api.call(operation, params)
         except ApiError as error:
             raise classify(error, write=False) from error
+
+
+def _scales(provider: Mapping[str, Any]) -> bool:
+    """Whether a capacity provider may add instances: unless ECS says that it does not manage its group's size.
+
+    Source: ECS API, ManagedScaling `status`; what it is not told is not assumed.
+    """
+    group = provider.get("autoScalingGroupProvider") or {}
+    return bool((group.get("managedScaling") or {}).get("status", "ENABLED") != "DISABLED")

@@ -2,15 +2,17 @@
 
 These hold the wire's own structures (epoch seconds, absent members absent) behind the few questions that planning and
 status ask. A service that is INACTIVE or that ECS calls MISSING is absent; one that is DRAINING is absent but blocks
-its name. Source: ECS API, DeleteService and CreateService. Neighbours: `aws.ecs` makes them, `compare` and `plan`
-read them.
+its name. What is held of a whole fleet is packed (`HeldService`, `HeldRevision`); it answers the same questions.
+Source: ECS API, DeleteService and CreateService. Neighbours: `aws.ecs` makes them, `compare` and `plan` read them.
 """
 
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from controller.core.ownership import OWNER, Ownership
+from controller.core.packed import Packed
 
 ROLLED_BACK: Final = frozenset({"ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"})
 ROLLING_BACK: Final = frozenset({"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
@@ -39,6 +41,29 @@ class Revision:
     def active(self) -> bool:
         """Whether a new deployment may use it."""
         return bool(self.wire.get("status", "ACTIVE") == "ACTIVE")
+
+    @property
+    def opened(self) -> "Revision":
+        """The same, quick to ask."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRevision(Revision):
+    """A revision among thousands: packed, but for what every look asks."""
+
+    # `field()`, or the property of this name would be the default.
+    arn: str = field()
+    active: bool = field()
+
+    @classmethod
+    def of(cls, revision: Revision) -> "HeldRevision":
+        """A revision, packed."""
+        return cls(wire=Packed.of(revision.wire), tags=revision.tags, arn=revision.arn, active=revision.active)
+
+    @property
+    def opened(self) -> Revision:
+        return Revision(dict(self.wire.items()), self.tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +170,38 @@ class LiveService:
                 return text
         return None
 
+    @property
+    def opened(self) -> "LiveService":
+        """The same, quick to ask."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldService(LiveService):
+    """A service among thousands: packed, but for what every look asks."""
+
+    name: str = field()
+    status: str = field()
+    task_definition: str = field()
+    desired: int = field()
+    owner: str | None = field()
+
+    @classmethod
+    def of(cls, service: LiveService) -> "HeldService":
+        """A service, packed."""
+        return cls(
+            wire=Packed.of(service.wire),
+            name=service.name,
+            status=sys.intern(service.status),
+            task_definition=service.task_definition,
+            desired=service.desired,
+            owner=sys.intern(service.owner) if service.owner is not None else None,
+        )
+
+    @property
+    def opened(self) -> LiveService:
+        return LiveService(dict(self.wire.items()))
+
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
@@ -208,3 +265,9 @@ class Observation:
     when a revision has just been brought out."""
     previous: str | None = None
     """Mark of the INACTIVE incarnation before this one, where ECS still tells."""
+
+    @property
+    def opened(self) -> "Observation":
+        """The same, quick to ask: for whoever looks at it closely, and lets it go again."""
+        service, revision = self.service, self.revision
+        return replace(self, service=service and service.opened, revision=revision and revision.opened)

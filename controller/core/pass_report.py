@@ -14,6 +14,7 @@ from controller.core.live import Observation
 from controller.core.plan import CreateService, DeleteService, Drift, Plan, ScaleToZero, Step
 from controller.core.render import Rendered
 from controller.core.status import Conditions, Health, HealthState
+from controller.core.steps import RunTask
 from controller.core.workload import Key
 from controller.errors import ControllerError, Waiting
 from controller.reasons import Reason
@@ -78,7 +79,7 @@ class WorkloadReport:
             first = self.plan.steps[0]
             if isinstance(first, ScaleToZero | DeleteService):
                 return Verdict.DELETE
-            creates = any(isinstance(step, CreateService) for step in self.plan.steps)
+            creates = any(isinstance(step, CreateService | RunTask) for step in self.plan.steps)
             return Verdict.CREATE if creates else Verdict.UPDATE
         return Verdict.IN_SYNC if self.plan.drift is Drift.IN_SYNC else Verdict.BLOCKED
 

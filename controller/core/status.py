@@ -38,6 +38,9 @@ class Type(StrEnum):
     SUSPENDED = "Suspended"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    MISPLACED = "Misplaced"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,18 @@ def conditions(plan: Plan, healthy: Health, error: ControllerError | None = None
         *_progress(plan, healthy, error),
     ]
     return {condition.type: condition for condition in (*found, _ready(plan, healthy, found))}
+
+
+def misplaced(found: Conditions, message: str | None) -> Conditions:
+    """The conditions of a workload some of whose tasks are where no cards are (`message`); as they are where none is.
+
+    ECS calls such a task well, so nothing else would tell. Present only while it is so.
+    """
+    if message is None or Type.READY not in found:
+        return found
+    told = Condition(Type.MISPLACED, State.TRUE, Reason.MISPLACED, message)
+    ready = Condition(Type.READY, State.FALSE, Reason.MISPLACED, message) if is_ready(found) else found[Type.READY]
+    return {**found, Type.MISPLACED: told, Type.READY: ready}
 
 
 def invalid(messages: Iterable[str]) -> Conditions:

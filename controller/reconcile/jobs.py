@@ -8,14 +8,13 @@ once. Rank 0 is placed first; where it is decides what the others are told. Neig
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from controller.core.jobs.identity import TaskId
 from controller.core.jobs.plan import JobGuards, plan_job
 from controller.core.jobs.rendezvous import Master
 from controller.core.jobs.request import RenderedJob
 from controller.core.jobs.state import JobState, is_ours
-from controller.core.live import Revision
 from controller.core.steps import (
     DeregisterTaskDefinition,
     EnsureTaskDefinition,
@@ -37,22 +36,6 @@ MOST_ROUNDS: Final = 3
 """Plans in one pass: the first, one after a refusal, one after what that has stopped."""
 
 
-class ReadMemory(ReadEcs, Protocol):
-    """Revisions with their tags as they are now."""
-
-    async def reread(self, arn: str) -> Revision:
-        """A revision."""
-        ...
-
-    async def retired(self, family: str) -> tuple[Revision, ...]:
-        """The newest INACTIVE revisions of a family, newest first."""
-        ...
-
-
-class Memory(Ecs, ReadMemory, Protocol):
-    """Both sides."""
-
-
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """How a job stands after it was reconciled."""
@@ -64,7 +47,7 @@ class JobResult:
     error: ControllerError | None = None
 
 
-async def observe_job(ecs: ReadMemory, tasks: ReadTasks, job: RenderedJob, *, fresh: bool = True) -> JobState:
+async def observe_job(ecs: ReadEcs, tasks: ReadTasks, job: RenderedJob, *, fresh: bool = True) -> JobState:
     """A job as it is. `fresh`: the tags of its revisions are read anew, as before a write.
 
     Raises:
@@ -86,7 +69,7 @@ async def observe_job(ecs: ReadMemory, tasks: ReadTasks, job: RenderedJob, *, fr
 class JobReconciler:
     """Reconciles the jobs of one account and region."""
 
-    ecs: Memory
+    ecs: Ecs
     tasks: Tasks
     clock: Clock
     recorder: Recorder
@@ -124,7 +107,7 @@ class JobReconciler:
 class _Act:
     """One plan being carried out."""
 
-    ecs: Memory
+    ecs: Ecs
     tasks: Tasks
     job: RenderedJob
     revisions: dict[str, str]

@@ -25,6 +25,43 @@ class StoppedTasks(Protocol):
         ...
 
 
+class ReadTasks(Protocol):
+    """The standalone tasks of one account and region, read only."""
+
+    async def list_tasks(
+        self,
+        cluster: str,
+        *,
+        started_by: str | None = None,
+        family: str | None = None,
+        service: str | None = None,
+        instance: str | None = None,
+        stopped: bool = False,
+    ) -> tuple[str, ...]:
+        """ARNs of tasks that are to run, or (`stopped`) not any longer; `started_by` goes with no other filter."""
+        ...
+
+    async def describe_tasks(self, cluster: str, arns: Iterable[str]) -> dict[str, Task]:
+        """ARN → task; what ECS calls MISSING is left out."""
+        ...
+
+    async def addresses(self, cluster: str, instances: Iterable[str]) -> dict[str, str]:
+        """Container instance ARN → its private address; what is not known any longer is left out."""
+        ...
+
+
+class Tasks(ReadTasks, Protocol):
+    """Both sides. A write is sent once; `Ambiguous` says that its answer is lost."""
+
+    async def run_task(self, request: Mapping[str, Any]) -> Started:
+        """Start up to ten tasks; the same `clientToken` and request answer the same tasks and failures again."""
+        ...
+
+    async def stop_task(self, cluster: str, arn: str, *, reason: str) -> Task:
+        """Ask a task to stop."""
+        ...
+
+
 class ReadEcs(ScalableTargets, StoppedTasks, Protocol):
     """The read side of one account and region. All methods raise members of `controller.errors`' tree."""
 
@@ -60,6 +97,19 @@ class ReadEcs(ScalableTargets, StoppedTasks, Protocol):
         """ARNs of the revisions that any service or, of this family, any task of the account and region uses."""
         ...
 
+    async def reread(self, arn: str) -> Revision:
+        """A revision with its tags as they are now."""
+        ...
+
+    async def retired(self, family: str) -> tuple[Revision, ...]:
+        """The newest INACTIVE revisions of a family, newest first."""
+        ...
+
+    @property
+    def tasks(self) -> ReadTasks:
+        """Tasks without a service."""
+        ...
+
     async def rollout(self, cluster: str, service: str, task_definition: str) -> Rollout | None:
         """The newest service deployment that tried to bring out this revision."""
         ...
@@ -71,6 +121,11 @@ class ReadEcs(ScalableTargets, StoppedTasks, Protocol):
 
 class Ecs(ReadEcs, Protocol):
     """Both sides. A write is sent once; `Ambiguous` says that its answer is lost."""
+
+    @property
+    def tasks(self) -> Tasks:
+        """Tasks without a service."""
+        ...
 
     async def register(self, request: Mapping[str, Any]) -> Revision:
         """Register a task definition revision."""
@@ -98,43 +153,6 @@ class Ecs(ReadEcs, Protocol):
 
     async def untag(self, arn: str, keys: Sequence[str]) -> None:
         """Take tags away."""
-        ...
-
-
-class ReadTasks(Protocol):
-    """The standalone tasks of one account and region, read only."""
-
-    async def list_tasks(
-        self,
-        cluster: str,
-        *,
-        started_by: str | None = None,
-        family: str | None = None,
-        service: str | None = None,
-        instance: str | None = None,
-        stopped: bool = False,
-    ) -> tuple[str, ...]:
-        """ARNs of tasks that are to run, or (`stopped`) not any longer; `started_by` goes with no other filter."""
-        ...
-
-    async def describe_tasks(self, cluster: str, arns: Iterable[str]) -> dict[str, Task]:
-        """ARN → task; what ECS calls MISSING is left out."""
-        ...
-
-    async def addresses(self, cluster: str, instances: Iterable[str]) -> dict[str, str]:
-        """Container instance ARN → its private address; what is not known any longer is left out."""
-        ...
-
-
-class Tasks(ReadTasks, Protocol):
-    """Both sides. A write is sent once; `Ambiguous` says that its answer is lost."""
-
-    async def run_task(self, request: Mapping[str, Any]) -> Started:
-        """Start up to ten tasks; the same `clientToken` and request answer the same tasks and failures again."""
-        ...
-
-    async def stop_task(self, cluster: str, arn: str, *, reason: str) -> Task:
-        """Ask a task to stop."""
         ...
 
 
