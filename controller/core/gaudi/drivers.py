@@ -51,6 +51,11 @@ def driver_of(instance: Instance, ami_names: Mapping[str, str]) -> Driver | None
     return Driver(paired, Told.AMI_ID) if paired is not None else None
 
 
+def names_itself(instance: Instance) -> bool:
+    """Whether an instance says the version of its driver, so that nobody needs to ask for the name of its AMI."""
+    return Version.read(instance.attributes.get(SYNAPSEAI_ATTRIBUTE) or "") is not None
+
+
 def by_ami_name(name: str) -> Version | None:
     """The version in the name of an AMI."""
     found = AMI_NAME.search(name)

@@ -31,6 +31,17 @@ _ROLLING: Final = "ROLLING"
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """What may add instances to a cluster: capacity providers with managed scaling."""
+
+    default: tuple[str, ...] = ()
+    """Providers of the cluster's default strategy, which a service uses that names neither a strategy nor a launch
+    type. Source: ECS API, CreateService `capacityProviderStrategy`."""
+    fixed: frozenset[str] = frozenset()
+    """Providers of which it is known that they add nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """All container instances of a cluster and all tasks on them."""
 
@@ -38,6 +49,10 @@ class Fleet:
     tasks: tuple[LiveTask, ...]
     ami_names: Mapping[str, str] = field(default_factory=dict)
     """AMI id → name, as far as EC2 told it."""
+    unnamed: str | None = None
+    """Why EC2 did not tell."""
+    growth: Growth | None = Growth()
+    """None where it is not known whether the cluster may grow."""
 
     @property
     def dl1(self) -> tuple[Instance, ...]:
@@ -52,6 +67,17 @@ class Fleet:
     def driver(self, instance: Instance) -> Driver | None:
         """The SynapseAI version of an instance's driver, as far as anything tells."""
         return driver_of(instance, self.ami_names)
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether a DL1 has less left than the tasks on it explain: others are on their way out, and hold it still."""
+        return any(
+            one.registered.cpu - one.remaining.cpu > sum(task.demand.cpu for task in here)
+            or one.registered.memory - one.remaining.memory > sum(task.demand.memory for task in here)
+            or not one.remaining.tcp - one.registered.tcp <= frozenset().union(*(task.demand.tcp for task in here))
+            for one in self.dl1
+            for here in [[task for task in self.tasks if task.instance == one.arn]]
+        )
 
     @property
     def misplaced(self) -> tuple[tuple[LiveTask, Instance], ...]:
