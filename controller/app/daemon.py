@@ -15,7 +15,7 @@ Neighbours: `following`, `workloads`, `clusters`, `attempts`, `touched`, `deleti
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -24,8 +24,10 @@ from controller.app.attempts import Attempts
 from controller.app.clusters import Clusters
 from controller.app.deletions import Deletions
 from controller.app.following import Aside, Following, in_a_thread
+from controller.app.inspection import Inspection
 from controller.app.known import KnownReports
 from controller.app.once import acted, terms_of
+from controller.app.smoke import SmokeGate
 from controller.app.survey import EVENTS, Survey, Terms, orphan_report, report_of, survey, waits_for_others
 from controller.app.touched import Touched
 from controller.app.workloads import Workloads
@@ -83,7 +85,10 @@ class Daemon:
     """Told of everything that happens to keys."""
     passes: Callable[[float], None] = lambda _seconds: None
     """Told how long each look at everything took."""
+    gate: SmokeGate | None = None
+    """Makes new DL1 instances show their cards."""
     following: Following = field(init=False)
+    inspection: Inspection = field(init=False)
     clusters: Clusters = field(init=False)
     workloads: Workloads = field(init=False)
     queue: WorkQueue[Key] = field(init=False)
@@ -108,6 +113,16 @@ class Daemon:
             self.source, self.settings, clock, self.log, self._changed, self.aside, target=self.target
         )
         self.workloads = Workloads(clock, self.log)
+        self.inspection = Inspection(
+            self.reconciler.ecs,
+            clock,
+            self.log,
+            self.settings.fleet_interval,
+            self.gate,
+            lambda: self.desired,
+            self.settings.clusters,
+            self.workloads.place,
+        )
         self.queue = WorkQueue(self.jitter, self.instruments)
         self._deletions = Deletions(self.settings.resync)
         self._rollouts = Rollouts(self.settings.max_concurrent_rollouts)
@@ -139,7 +154,7 @@ class Daemon:
             self.queue, self._reconcile, self._crashed, count=self.settings.workers, timeout=RECONCILE_TIMEOUT
         )
         async with asyncio.TaskGroup() as group:
-            loops = [group.create_task(loop) for loop in (self.following.run(), self._resync(), self._watch())]
+            loops = [group.create_task(loop) for loop in self._loops()]
             working = group.create_task(workers.run())
             await self._stopping.wait()
             self.log.info("stopping", in_flight=len(self.queue.held))
@@ -150,6 +165,9 @@ class Daemon:
             if not working.done():
                 self.log.warning("stopping in the middle", workloads=sorted(map(str, self.queue.held)))
                 working.cancel()
+
+    def _loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return (self.following.run(), self._resync(), self._watch(), self.inspection.run())
 
     @property
     def stopping(self) -> bool:
@@ -364,9 +382,9 @@ class Daemon:
             base = report_of(
                 rendered, result.plan, result.health, live=result.live, error=result.error, last_good=last_good
             )
-            told = acted(base, result)
-            asked = inquiry(told, Observation(service=result.live), self.reconciler.clock.now())
-            self._keep(explained(told, result.live, self._verdicts.recall(key, asked)), desired)
+            done = acted(base, result)
+            asked = inquiry(done, Observation(service=result.live), self.reconciler.clock.now())
+            self._keep(explained(done, result.live, self._verdicts.recall(key, asked)), desired)
         elif result.live is None or (result.error is None and result.live.ownership.owner is None):
             self._forget([key])  # deleted, or let go
         else:

@@ -185,6 +185,11 @@ class Process:
             passed=min((daemon.passed for daemon in daemons if daemon.passed is not None), default=None),
             workloads=self._workloads(),
             clusters_failed=failed,
+            fleets={
+                f"{shard.place.name}:{cluster}" if shard.place.name else cluster: one
+                for shard in self.shards
+                for cluster, one in shard.daemon.inspection.found.items()
+            },
         )
 
     async def recent(self, workload: str | None, *, most: int) -> list[Entry]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from controller.app import compose
 from controller.app.daemon import Daemon
+from controller.app.smoke import SmokeGate
 from controller.aws.client import APP_ID, Connection
 from controller.aws.ecs import EcsGateway
 from controller.aws.lease.lease import Lease, candidate
@@ -21,6 +22,7 @@ from controller.aws.lease.record import shard as lease_name
 from controller.aws.lease.stores import open_store
 from controller.aws.limits import Limits
 from controller.aws.sessions import Session
+from controller.aws.tasks import TaskGateway
 from controller.core.wakeup import Watch
 from controller.errors import ControllerError
 from controller.reconcile.ports import Clock
@@ -124,6 +126,7 @@ async def open_shard(
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(compose.open_source(place.home, wake_up=source_changed))
         lease: Lease | None = None
+        gate: SmokeGate | None = None
         if isinstance(session, ControllerError):
             ecs = EcsGateway(compose.Unconnected(session))
         else:
@@ -134,6 +137,16 @@ async def open_shard(
                 session.ecs(limiter, jitter=random.random, check=check, meter=metrics)
             )
             ecs = EcsGateway(api, await stack.enter_async_context(compose.scaling_of(session)))
+            if settings.smoke:
+                gate = SmokeGate(
+                    ecs,
+                    TaskGateway(api),
+                    clock,
+                    log,
+                    owner=settings.owner,
+                    port_base=settings.port_base,
+                    image=settings.smoke_image,
+                )
         daemon = Daemon(
             source,
             Reconciler(ecs, clock, log, settings.owner),
@@ -142,6 +155,7 @@ async def open_shard(
             target=place.name,
             instruments=metrics,
             passes=metrics.passed,
+            gate=gate,
         )
         yield Shard(place, session if isinstance(session, Session) else None, daemon, lease, source_changed)
 

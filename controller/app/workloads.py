@@ -10,7 +10,7 @@ from typing import Any
 from controller.core.applied import Cause
 from controller.core.pass_report import WorkloadReport, settled
 from controller.core.plan import Drift
-from controller.core.status import HealthState, is_ready, transition
+from controller.core.status import HealthState, conditions, is_ready, misplaced, transition
 from controller.core.workload import Key
 from controller.reconcile.ports import Clock
 from controller.reconcile.reconciler import Result
@@ -25,6 +25,7 @@ class Workloads:
     reports: dict[Key, WorkloadReport] = field(default_factory=dict)
     _digests: dict[Key, str | None] = field(default_factory=dict)
     """Of which content of the spec each report is."""
+    _misplaced: dict[Key, str] = field(default_factory=dict)
 
     def keep(self, report: WorkloadReport, digest: str | None) -> bool:
         """Keep a report, with the times at which its conditions turned, and say what is new; whether the workload has
@@ -33,7 +34,8 @@ class Workloads:
         if before is not None and _is_kept(before, report) and self._digests.get(report.key) == digest:
             return False
         old = before.conditions if before else {}
-        new = transition(old, report.conditions, self.clock.now())
+        told = misplaced(report.conditions, self._misplaced.get(report.key))
+        new = transition(old, told, self.clock.now())
         self.reports[report.key] = replace(report, conditions=new)
         was_ready = before is not None and is_ready(old) and self._digests.get(report.key) == digest
         self._digests[report.key] = digest
@@ -51,6 +53,16 @@ class Workloads:
                     message=condition.message,
                 )
         return is_ready(new) and not was_ready
+
+    def place(self, cluster: str, found: Mapping[Key, str]) -> None:
+        """Take note of which workloads of a cluster have tasks where no cards are, and what to say of it."""
+        before = {key: message for key, message in self._misplaced.items() if key.cluster == cluster}
+        self._misplaced = {key: one for key, one in self._misplaced.items() if key.cluster != cluster} | dict(found)
+        for key in sorted(before.keys() | found.keys()):
+            report = self.reports.get(key)
+            if report is not None and before.get(key) != found.get(key):
+                base = conditions(report.plan, report.health, report.error)
+                self.keep(replace(report, plan=replace(report.plan), conditions=base), self._digests.get(key))
 
     def tell(self, key: Key, result: Result) -> None:
         """Say what came of a workload that was seen to."""

@@ -3,7 +3,8 @@
 Neighbours: `core.gaudi.fleet` (what is told), `text` (tables), `document` (JSON).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from controller.core.gaudi.catalogue import dl1
@@ -11,6 +12,7 @@ from controller.core.gaudi.drivers import verified
 from controller.core.gaudi.fleet import Fleet
 from controller.core.gaudi.instances import Instance
 from controller.core.gaudi.occupancy import Occupancy
+from controller.core.redact import redact
 from controller.report.document import API_VERSION
 from controller.report.text import clean, table
 
@@ -19,6 +21,43 @@ _OURS: Final = "habana."
 _FREE: Final = "·"
 _CONTESTED: Final = "!"
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a daemon's last look at the machines of a cluster has found."""
+
+    instances: int
+    """DL1 instances."""
+    usd_per_hour: float
+    usd_per_hour_unused: float
+    findings: tuple[tuple[str, str], ...]
+    """Each with the instance, the task or the workload that it is about."""
+    unread: str | None = None
+    """Why the machines could not be read since."""
+
+
+def inspected_document(cluster: str, found: Inspected) -> dict[str, Any]:
+    """A cluster's machines in a `kind: Status`."""
+    return {
+        "cluster": cluster,
+        "instances": found.instances,
+        "usdPerHour": found.usd_per_hour,
+        "usdPerHourUnused": found.usd_per_hour_unused,
+        "findings": [{"about": about, "message": redact(message)} for about, message in found.findings],
+        "unread": redact(found.unread),
+    }
+
+
+def inspected_text(found: Mapping[str, Any]) -> str:
+    """Its line in the status."""
+    count = found["instances"]
+    if found["unread"] is not None:
+        return f"fleet    {clean(found['cluster'])}: cannot be read: {clean(found['unread'])}"
+    machines = f"{count} DL1, ${found['usdPerHour']:.2f} an hour, ${found['usdPerHourUnused']:.2f} of it unused"
+    told = len(found["findings"])
+    more = f"; {told} finding{'' if told == 1 else 's'}, see controller fleet" if told else ""
+    return f"fleet    {clean(found['cluster'])}: {machines}{more}"
 
 
 def fleet_document(clusters: Sequence[tuple[str, Fleet]]) -> dict[str, Any]:

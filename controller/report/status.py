@@ -6,7 +6,7 @@ tables are drawn from it and from nothing else. Neighbours: `document` (a worklo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from controller.core.redact import redact
 from controller.core.status import State, Type
 from controller.reasons import Reason
 from controller.report.document import API_VERSION, workload_document
+from controller.report.fleet import Inspected, inspected_document, inspected_text
 from controller.report.text import clean, table, value
 
 _STEPS: Final = ((86_400.0, "d"), (3600.0, "h"), (60.0, "m"))
@@ -37,6 +38,8 @@ class Standing:
     workloads: tuple[WorkloadReport, ...]
     clusters_failed: Mapping[str, str]
     """Clusters that could not be observed, and why."""
+    fleets: Mapping[str, Inspected] = field(default_factory=dict)
+    """Machines of the clusters that were looked at."""
 
 
 def status_document(standing: Standing) -> dict[str, Any]:
@@ -53,6 +56,7 @@ def status_document(standing: Standing) -> dict[str, Any]:
         },
         "lastPass": _time(standing.passed),
         "clustersFailed": {cluster: redact(why) for cluster, why in standing.clusters_failed.items()},
+        "fleets": [inspected_document(cluster, one) for cluster, one in sorted(standing.fleets.items())],
         "workloads": [
             {**workload_document(one), "tasks": _tasks(one), "cards": one.cards, "lastGood": one.last_good}
             for one in standing.workloads
@@ -111,6 +115,7 @@ def status_text(document: Mapping[str, Any], *, now: datetime) -> str:
     passed = document["lastPass"]
     told.append(f"pass     {_ago(passed, now)} ago" if passed else "pass     none yet")
     told.extend(f"cluster  {clean(name)}: {clean(why)}" for name, why in document["clustersFailed"].items())
+    told.extend(inspected_text(one) for one in document.get("fleets", ()))
     ready = sum(_ready(one)["status"] == "True" for one in document["workloads"])
     told.append(f"ready    {ready} of {len(document['workloads'])}")
     return (

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controller.app.daemon import Daemon
+from controller.app.smoke import SmokeGate
 from controller.aws.ecs import EcsGateway, EcsReader
+from controller.aws.tasks import TaskGateway
 from controller.core.desired import Desired
 from controller.core.diagnostics import Diagnostic
 from controller.core.pass_report import WorkloadReport, settled
@@ -155,8 +157,11 @@ class Cloud:
     after: Callable[[str, Mapping[str, Any]], None] | None = None
     """May raise: the answer is lost."""
 
+    def api(self) -> InProcess:
+        return InProcess(self.simulator, LoopClock(), interceptor=_Stands(self))
+
     def gateway(self) -> EcsGateway:
-        return EcsGateway(InProcess(self.simulator, LoopClock(), interceptor=_Stands(self)))
+        return EcsGateway(self.api())
 
     def reader(self) -> EcsReader:
         return EcsReader(InProcess(self.simulator, LoopClock(), interceptor=_Stands(self)))
@@ -279,7 +284,14 @@ def daemon_of(on: Cloud, source: Specs, log: Log | None = None, **settings: Any)
     chosen = Settings(**{"clusters": ("default",), **settings})
     log = log or Log()
     reconciler = Reconciler(on.gateway(), Clock(), log, chosen.owner)
-    return Daemon(source, reconciler, chosen, log, jitter=lambda: 0.5, aside=inline)
+    gate = gate_of(on, log, chosen) if chosen.smoke else None
+    return Daemon(source, reconciler, chosen, log, jitter=lambda: 0.5, aside=inline, gate=gate)
+
+
+def gate_of(on: Cloud, log: Log, settings: Settings) -> SmokeGate:
+    """The smoke gate of a daemon."""
+    around = {"owner": settings.owner, "port_base": settings.port_base, "image": settings.smoke_image}
+    return SmokeGate(on.gateway(), TaskGateway(on.api()), Clock(), log, **around)
 
 
 @asynccontextmanager
