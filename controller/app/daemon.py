@@ -25,6 +25,7 @@ from controller.app.clusters import Clusters
 from controller.app.deletions import Deletions
 from controller.app.following import Aside, Following, in_a_thread
 from controller.app.inspection import Inspection
+from controller.app.jobs import Jobs
 from controller.app.known import KnownReports
 from controller.app.once import acted, terms_of
 from controller.app.smoke import SmokeGate
@@ -92,6 +93,7 @@ class Daemon:
     clusters: Clusters = field(init=False)
     workloads: Workloads = field(init=False)
     queue: WorkQueue[Key] = field(init=False)
+    jobs: Jobs = field(init=False)
     _rollouts: Rollouts = field(init=False)
     _survey_now: asyncio.Event = field(default_factory=asyncio.Event)
     _watch_now: asyncio.Event = field(default_factory=asyncio.Event)
@@ -124,6 +126,9 @@ class Daemon:
             self.workloads.place,
         )
         self.queue = WorkQueue(self.jitter, self.instruments)
+        self.jobs = Jobs(
+            self.reconciler, lambda: self.desired, self._ready, self._keep_job, self.log, self.following.health
+        )
         self._deletions = Deletions(self.settings.resync)
         self._rollouts = Rollouts(self.settings.max_concurrent_rollouts)
         self.clusters = Clusters.of(self.settings.clusters, self.log)
@@ -167,7 +172,7 @@ class Daemon:
                 working.cancel()
 
     def _loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return (self.following.run(), self._resync(), self._watch(), self.inspection.run())
+        return (self.following.run(), self._resync(), self._watch(), self.inspection.run(), self.jobs.run())
 
     @property
     def stopping(self) -> bool:
@@ -233,6 +238,7 @@ class Daemon:
             self._watch_now.clear()
             now = asyncio.get_running_loop().time()
             keys = (self.workloads.moving() | self._touched.watched(now) | self._woken) - self.queue.held
+            keys -= self.desired.jobs.keys()
             self._woken &= self.queue.held  # what a worker has in hand is looked at when it is done
             if keys and self.following.found is not None:
                 with priority(Priority.ROLLOUT):
@@ -313,7 +319,7 @@ class Daemon:
 
     def _is_unwanted(self, key: Key) -> bool:
         """Whether no spec names a workload and its cluster was looked at."""
-        return key not in self.desired.rendered and self.clusters.observed(key)
+        return key not in self.desired.workloads and self.clusters.observed(key)
 
     def _forget(self, keys: Iterable[Key]) -> None:
         """These are no more."""
@@ -397,8 +403,12 @@ class Daemon:
         if self.workloads.keep(report, rendered.digest if rendered is not None else None):
             self._wake_dependents(report.key)
 
+    def _keep_job(self, report: WorkloadReport, digest: str) -> None:
+        if self.workloads.keep(report, digest):
+            self._wake_dependents(report.key)
+
     def _ready(self) -> Mapping[str, bool]:
-        return self.workloads.ready({key: rendered.digest for key, rendered in self.desired.rendered.items()})
+        return self.workloads.ready({key: one.digest for key, one in self.desired.workloads.items()})
 
     def _wake_dependents(self, key: Key) -> None:
         for other in self._dependents.get(key.in_target, ()):

@@ -98,7 +98,7 @@ def plan_orphan(key: Key, live: LiveService, *, source: SourceHealth, now: datet
     if live.draining:
         hold = Hold(Reason.DRAINING, f"service {live.name} is deleted and drains", DRAINING_POLL)
         return _held(key, hold)
-    hold_back = _doubt(source) or _foreign(live) or _suspended(live, now)
+    hold_back = doubt(source) or _foreign(live) or _suspended(live, now)
     if hold_back is not None:
         return _held(key, hold_back)
     if live.ownership.orphan_on_delete:
@@ -120,7 +120,8 @@ def orphans_of(
     return {key: live for key, live in found.items() if key not in kept}
 
 
-def _doubt(source: SourceHealth) -> Hold | None:
+def doubt(source: SourceHealth) -> Hold | None:
+    """Why nothing is deleted on the word of a source; None where it can be believed."""
     if not source.complete:
         message = "nothing is deleted while a document of the source is invalid: it may be this one"
         return Hold(Reason.DELETE_HELD, message)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from controller.core.jobs.identity import TaskId
-from controller.core.jobs.plan import JobGuards, plan_job
+from controller.core.jobs.plan import STOPPED_BY_US, JobGuards, plan_job
 from controller.core.jobs.rendezvous import Master
-from controller.core.jobs.request import RenderedJob
+from controller.core.jobs.request import JOB, RenderedJob
 from controller.core.jobs.state import JobState, is_ours
+from controller.core.ownership import OWNER
 from controller.core.steps import (
     DeregisterTaskDefinition,
     EnsureTaskDefinition,
@@ -101,6 +102,24 @@ class JobReconciler:
         assert planned is not None
         left = replace(planned, steps=planned.steps[len(act.done) :])
         return JobResult(left, state, tuple(done))
+
+    async def remove(self, job: RenderedJob) -> tuple[str, ...]:
+        """Stop what runs of a job whose spec is gone; the ARNs of the tasks. That the spec is gone for good is the
+        caller's business.
+
+        Raises:
+            ControllerError: something could not be read, or stopped.
+        """
+        state = await observe_job(self.ecs, self.tasks, job)
+        ours = {JOB: job.key.name, OWNER: job.owner}
+        stopped: list[str] = []
+        for task in state.tasks:
+            marked = all(task.tags.get(key) == value for key, value in ours.items())
+            if TaskId.of(task.started_by) is not None and marked and not task.ending:
+                await self.tasks.stop_task(job.cluster, task.arn, reason=f"{STOPPED_BY_US}: its spec is gone")
+                self.recorder.record("step done", workload=str(job.key), step="StopTask")
+                stopped.append(task.arn)
+        return tuple(stopped)
 
 
 @dataclass(slots=True)

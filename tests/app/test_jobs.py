@@ -1,9 +1,16 @@
 """Jobs in a pass: shown by the dry run, carried out by the other, waited for, and told."""
 
+from dataclasses import replace
 from typing import Any
 
+import structlog
+
 from controller.app import once
+from controller.app.jobs import Jobs
+from controller.core.desired import desire
 from controller.core.pass_report import Exit, Verdict
+from controller.core.prune import SourceHealth
+from controller.core.render import Settings as RenderSettings
 from controller.core.status import State, Type
 from controller.reconcile.reconciler import Reconciler
 from controller.report.document import plan_document
@@ -11,6 +18,7 @@ from controller.report.text import plan_text
 from controller.settings import Settings
 from controller.sources.snapshot import Snapshot
 from tests.reconcile.test_jobs import EXAMPLES, Site
+from tests.support import desired
 
 
 class Fixed:
@@ -26,6 +34,10 @@ class Fixed:
 
     async def changes(self):
         yield
+
+
+def healthy() -> SourceHealth:
+    return SourceHealth(complete=True, workloads=1)
 
 
 def reconciler(site: Site) -> Reconciler:
@@ -57,3 +69,49 @@ async def test_a_job_is_run_and_told_complete():
     assert job.conditions[Type.COMPLETE].status is State.TRUE
     assert job.conditions[Type.READY].status is State.TRUE
     assert report.exit_code is Exit.DONE
+
+
+async def test_the_daemons_jobs_get_room_in_order_and_are_left_alone_once_they_are_over():
+    text = (EXAMPLES / "hl-smi-job.yaml").read_text(encoding="utf-8").replace("isolation: none", "isolation: hostPorts")
+    text = text.replace("command: [hl-smi]", "command: [train]")
+    documents = [text.replace("name: ecs-dl1-task-def", f"name: job-{number}") for number in range(3)]
+    wanted = desired(*documents)
+    assert len(wanted.jobs) == 3, wanted.diagnostics
+    site, kept, log = Site(machines=1), {}, structlog.get_logger()
+    jobs = Jobs(reconciler(site), lambda: wanted, dict, lambda one, _: kept.update({one.key.name: one}), log, healthy)
+    await jobs.once()
+    assert len(site.tasks()) == 1
+    assert site.tasks()[0]["taskDefinitionArn"].endswith("task-definition/job-0:1")
+    assert sorted(kept) == ["job-0", "job-1", "job-2"]
+    assert "behind default/job-1" in kept["job-2"].plan.holds[0].message
+    before = len(site.interceptor.calls)
+    await jobs.once()
+    assert not [name for name, params in site.interceptor.calls[before:] if params.get("family") == "job-2"]
+
+
+async def test_a_job_that_is_over_costs_no_call():
+    source, site, log = Fixed("hl-smi-job.yaml"), Site(), structlog.get_logger()
+    wanted = desire(source.files, RenderSettings())
+    jobs = Jobs(reconciler(site), lambda: wanted, dict, lambda _one, _digest: None, log, healthy)
+    for _ in range(30):
+        await jobs.once()
+        site.rest(30)
+    before = len(site.interceptor.calls)
+    await jobs.once()
+    assert len(site.interceptor.calls) == before
+
+
+async def test_tasks_of_a_job_whose_spec_is_gone_are_stopped_unless_there_is_a_doubt():
+    source, site, log = Fixed("gang-training.yaml"), Site(), structlog.get_logger()
+    whole, held = desire(source.files, RenderSettings()), [SourceHealth(complete=False, workloads=1)]
+    now = [whole]
+    jobs = Jobs(reconciler(site), lambda: now[0], dict, lambda _one, _digest: None, log, lambda: held[0])
+    await jobs.once()
+    assert len(site.tasks()) == 2
+    now[0] = replace(whole, jobs={})
+    await jobs.once()
+    assert len(site.tasks()) == 2
+    held[0] = healthy()
+    await jobs.once()
+    site.rest(300)
+    assert site.tasks() == []

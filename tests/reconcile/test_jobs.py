@@ -62,7 +62,7 @@ class Site:
     def controller(self) -> JobReconciler:
         api = InProcess(self.simulator, self.clock, interceptor=self.interceptor)
         ec2 = Ec2InProcess(self.simulator, self.clock)
-        return JobReconciler(EcsGateway(api), TaskGateway(api, ec2), self, self)
+        return JobReconciler(EcsGateway(api, None, ec2), TaskGateway(api, ec2), self, self)
 
     def rest(self, seconds: float) -> None:
         self.clock.advance(seconds)
