@@ -58,7 +58,7 @@ def of_specs(form: str, specs: "Specs", paths: "tuple[Path, ...]", summary: str)
     found = desired.diagnostics
     if form == "markdown":
         return validation_markdown(_named(paths), found, specs.files, counts=summary)
-    passed = [(one.workload.file, str(key)) for key, one in desired.rendered.items()]
+    passed = [(one.workload.file, str(key)) for key, one in desired.workloads.items()]
     code = 3 if any(one.is_error for one in found) else 0
     log = frames(found, specs.files)
     return _made(form, findings_of(found), run="validation", log=log, summary=summary, passed=passed, code=code)
