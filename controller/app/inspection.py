@@ -8,14 +8,16 @@ about services: what it finds is told with the workload, in the status and in th
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from controller.app.smoke import SmokeGate, Unverified
 from controller.aws.limits import Priority, priority
 from controller.core.desired import Desired
+from controller.core.gaudi.collisions import with_live
 from controller.core.gaudi.fleet import Fleet
+from controller.core.gaudi.smoke import GROUP
 from controller.core.workload import Key
 from controller.errors import ControllerError
 from controller.reasons import Reason
@@ -117,7 +119,7 @@ class Inspection:
             alarms += [_Alarm(one.instance.short, f"two tasks name one card: {name}") for name in sorted(names)]
         alarms += self._idling(cluster, fleet)
         self._tell(cluster, alarms, testing={one.instance for one in unverified if one.reason is None})
-        told = [(one.about, one.message) for one in alarms]
+        told = [(one.about, one.message) for one in alarms] + list(self._in_the_way(cluster, fleet))
         waits = [(one.instance, one.message) for one in unverified if one.reason is None]
         self.found[cluster] = Inspected(
             instances=len(fleet.dl1),
@@ -139,6 +141,14 @@ class Inspection:
                     where = others[task.instance]
                     found.setdefault(key, []).append(f"{task.short} on {where.short} ({where.type})")
         return {key: _misplaced(places) for key, places in found.items()}
+
+    def _in_the_way(self, cluster: str, fleet: Fleet) -> Iterator[tuple[str, str]]:
+        """Tasks that nobody here manages, and that a workload may meet on a card when it is next placed."""
+        wanted = {key: one for key, one in self.desired().rendered.items() if key.cluster == cluster}
+        ours = {GROUP, *(f"service:{key.name}" for key in wanted)}
+        strangers = [task for task in fleet.tasks if task.group not in ours]
+        for key, one in wanted.items():
+            yield from ((str(key), found.message) for found in with_live(one, strangers))
 
     def _idling(self, cluster: str, fleet: Fleet) -> list["_Alarm"]:
         """Instances of which no card was used for long, by what was seen of them."""

@@ -102,6 +102,22 @@ async def test_two_tasks_that_name_one_card_are_an_alarm() -> None:
         ]
 
 
+async def test_an_unmanaged_task_in_the_way_of_a_workload_is_told_before_they_meet() -> None:
+    on = cloud(fleet=ONE)
+    container = {"name": "c", "image": "x:1", "memory": 64}
+    container["environment"] = [{"name": "HABANA_VISIBLE_DEVICES", "value": "0"}]
+    on.hand("RegisterTaskDefinition", family="stray", containerDefinitions=[container])
+    (arn,) = [each.arn for each in on.simulator.world.instances.values() if each.cards]
+    on.hand("StartTask", taskDefinition="stray", containerInstances=[arn])
+    async with running(on, Specs(spec(verified=False, replicas=0)), fleet_interval=60.0) as one:
+        await one.rest(130)
+        (message,) = [
+            text for about, text in one.daemon.inspection.found["default"].findings if about == "default/bert"
+        ]
+        assert "of family:stray uses device 0 of instance" in message
+        assert "keeps this workload off them" in message
+
+
 async def test_the_status_tells_of_the_machines() -> None:
     async with running(cloud(fleet=ONE), Specs(spec(verified=False)), fleet_interval=60.0) as one:
         await one.converged()
