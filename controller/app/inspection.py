@@ -90,13 +90,13 @@ class Inspection:
             try:
                 fleet = await self.ecs.fleet(address)
                 unverified = await self.gate.look(address, fleet) if self.gate is not None else ()
+                self._take(name, fleet, unverified)
             except ControllerError as error:
                 self._unread(name, error)
                 continue
             except Exception as error:  # noqa: BLE001 - the boundary: a look that breaks must not end the daemon
                 self._crashed(error)
                 continue
-            self._take(name, fleet, unverified)
             tested = tested or any(one.reason is None for one in unverified)
         return tested
 
