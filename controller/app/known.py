@@ -15,9 +15,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-import orjson
-
 from controller.core.live import LiveService, Observation, Revision
+from controller.core.packed import Packed
 from controller.core.pass_report import WorkloadReport
 from controller.core.plan import Drift
 from controller.core.render import Rendered
@@ -57,7 +56,7 @@ def fingerprint(service: LiveService) -> bytes:
     The same members in another order, and a new event, make another name: that costs a comparison that was not needed,
     and to sort and to choose would cost every service as much as all the rest here.
     """
-    return hashlib.blake2b(orjson.dumps(service.wire), digest_size=WIDTH).digest()
+    return hashlib.blake2b(Packed.of(service.wire).text, digest_size=WIDTH).digest()
 
 
 def is_plain(seen: Observation) -> bool:

@@ -234,7 +234,9 @@ class _Look:
 
     async def _made(self, key: Key, seen: Observation) -> WorkloadReport:
         """A new report."""
-        self.observations[key] = seen = await complete(self.ecs, self.desired.rendered[key], seen)
+        full = await complete(self.ecs, self.desired.rendered[key], seen.opened)
+        seen = replace(full, service=seen.service, revision=seen.revision or full.revision)  # as it is held
+        self.observations[key] = seen
         report = await self._explained(key, self._planned(key, self.guards))
         if stands_by_itself(report) and (basis := self._basis(key, seen)) is not None:
             self.known.put(key, basis, report)
@@ -288,13 +290,14 @@ class _Look:
         return explained(report, live, found)
 
     def _planned(self, key: Key, guards: Guards) -> WorkloadReport:
-        observation = self.observations[key]
+        held = self.observations[key]
+        observation = held.opened
         live = observation.service
         limit = Deadline(guards.now, self.terms.deadline) if self.terms.deadline is not None else None
         planned = plan(self.desired.rendered[key], observation, guards)
         report = self._report(key, planned, health(live, limit), live=live, error=None)
         differs = planned.changes or planned.drift is Drift.MISSING
-        return replace(report, compared=(self.desired.rendered[key], observation)) if differs else report
+        return replace(report, compared=(self.desired.rendered[key], held)) if differs else report
 
     def _report(
         self, key: Key, planned: Plan, doing: Health, *, live: LiveService | None, error: ControllerError | None

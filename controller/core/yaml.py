@@ -160,7 +160,7 @@ class _Builder:
                 case yaml.DocumentStartEvent():
                     self._begin(event)
                 case yaml.DocumentEndEvent() if self._root is not None:
-                    yield Document(self.index, self._root, self._clean, self._written(event.end_mark.index))
+                    yield Document(self.index, self._root, self._clean, self._written(event))
                 case _:
                     pass
 
@@ -174,9 +174,10 @@ class _Builder:
         self._start = self.places.at(event.start_mark.index)
         self._anchors = {}
 
-    def _written(self, end: int) -> Written:
+    def _written(self, end: Any) -> Written:
+        """The text from the event that began the document to the one that ends it."""
         start, _ = self.places.range(self._start)
-        text = " " * (self._start.column - 1) + self.places.text[start:end]
+        text = " " * (self._start.column - 1) + self.places.text[start : end.end_mark.index]
         return Written(self.places.file, self._start.line - 1, text.encode())
 
     def _scalar(self, event: Any) -> None:
