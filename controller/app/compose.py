@@ -16,6 +16,7 @@ from controller.aws.api import Api
 from controller.aws.client import Connection, connect
 from controller.aws.ecs import EcsGateway, EcsReader, together
 from controller.aws.journal import DynamoJournal, S3Journal
+from controller.aws.later import Later
 from controller.aws.limits import Limits
 from controller.aws.objects import S3Objects
 from controller.aws.scaling import SERVICE as SCALING
@@ -230,8 +231,8 @@ async def reader(
 ) -> AsyncIterator[EcsReader]:
     """A gateway that cannot write, through a session or one of its own. Without a connection it says so when it is
     asked."""
-    async with _connected_or_not(place, session, limits) as (api, scaling):
-        yield EcsReader(api, scaling)
+    async with _connected_or_not(place, session, limits) as (api, scaling, ec2):
+        yield EcsReader(api, scaling, ec2)
 
 
 @asynccontextmanager
@@ -239,17 +240,18 @@ async def gateway(
     place: Place, limits: Limits, *, session: Session | ControllerError | None = None
 ) -> AsyncIterator[EcsGateway]:
     """A gateway that can. See `reader`."""
-    async with _connected_or_not(place, session, limits) as (api, scaling):
-        yield EcsGateway(api, scaling)
+    async with _connected_or_not(place, session, limits) as (api, scaling, ec2):
+        yield EcsGateway(api, scaling, ec2)
 
 
 @asynccontextmanager
 async def _connected_or_not(
     place: Place, known: Session | ControllerError | None, limits: Limits
-) -> AsyncIterator[tuple[Api, Scaling | None]]:
+) -> AsyncIterator[tuple[Api, Scaling | None, Api | None]]:
     async with AsyncExitStack() as stack:
         api: Api
         scaling: Scaling | None = None
+        ec2: Api | None = None
         try:
             if isinstance(known, ControllerError):
                 raise known
@@ -257,15 +259,26 @@ async def _connected_or_not(
             limiter = limits.of(place.name or "", opened.region)
             api = await stack.enter_async_context(opened.ecs(limiter, jitter=random.random))
             scaling = await stack.enter_async_context(scaling_of(opened))
+            ec2 = await stack.enter_async_context(ec2_of(opened))
         except ControllerError as error:
             api = Unconnected(error)
-        yield api, scaling
+        yield api, scaling, ec2
 
 
 @asynccontextmanager
 async def scaling_of(opened: Session) -> AsyncIterator[Scaling]:
     """Application Auto Scaling of a session; connected when it is first asked."""
     found = Scaling(lambda: opened.connect(SCALING))
+    try:
+        yield found
+    finally:
+        await found.aclose()
+
+
+@asynccontextmanager
+async def ec2_of(opened: Session) -> AsyncIterator[Later]:
+    """EC2 of a session, for the names of AMIs; connected when it is first asked."""
+    found = Later(lambda: opened.connect("ec2"))
     try:
         yield found
     finally:

@@ -1,4 +1,4 @@
-"""The DL1 fleets of clusters: read whole, and put together. Reads only.
+"""The DL1 fleets of clusters, for people. Reads only.
 
 What EC2 does not tell (no permission, AMIs that are gone) is left out and said; the cards need none of it.
 Neighbours: `aws.fleet` and `aws.ecs` (read), `core.gaudi.fleet` (understands), `report.fleet` (tells).
@@ -9,29 +9,11 @@ from contextlib import AsyncExitStack
 
 from controller.app import compose
 from controller.aws.api import Api
-from controller.aws.ecs import EcsReader, together
+from controller.aws.ecs import EcsReader
 from controller.aws.fleet import FleetReader
 from controller.aws.limits import Limits
-from controller.core.gaudi.fleet import Fleet, fleet_of
-from controller.errors import ControllerError, Denied
-
-
-async def fleet(reader: FleetReader, ecs: EcsReader, cluster: str) -> tuple[Fleet, str | None]:
-    """The fleet of a cluster, and why the names of its AMIs are not known.
-
-    Raises:
-        ControllerError: it could not be read whole.
-    """
-    instances, tasks = await together((reader.instances(cluster), reader.tasks(cluster)))
-    definitions = await ecs.revisions(str(task["taskDefinitionArn"]) for task in tasks)
-    wire = {arn: revision.wire for arn, revision in definitions.items()}
-    unnamed = fleet_of(instances, tasks, wire)
-    ids = (one.ami for one in unnamed.dl1 if one.ami is not None)
-    try:
-        names = await reader.ami_names(ids)
-    except Denied as error:
-        return unnamed, str(error)
-    return fleet_of(instances, tasks, wire, ami_names=names), None
+from controller.core.gaudi.fleet import Fleet
+from controller.errors import ControllerError
 
 
 async def fleets(
@@ -52,5 +34,6 @@ async def fleets(
         for cluster in clusters:
             if await reader.cluster(cluster) is None:
                 raise ControllerError(f"there is no cluster {cluster}", advice="check --cluster and the region")
-            found.append((cluster, *await fleet(reader, ecs, cluster)))
+            fleet = await reader.fleet(cluster, ecs.revisions, everything=True)
+            found.append((cluster, fleet, fleet.unnamed))
     return found

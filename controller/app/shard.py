@@ -136,7 +136,8 @@ async def open_shard(
             api = await stack.enter_async_context(
                 session.ecs(limiter, jitter=random.random, check=check, meter=metrics)
             )
-            ecs = EcsGateway(api, await stack.enter_async_context(compose.scaling_of(session)))
+            scaling = await stack.enter_async_context(compose.scaling_of(session))
+            ecs = EcsGateway(api, scaling, await stack.enter_async_context(compose.ec2_of(session)))
             if settings.smoke:
                 gate = SmokeGate(
                     ecs,
