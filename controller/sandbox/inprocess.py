@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from controller.aws.api import AnswerError
-from controller.sandbox import ec2
+from controller.sandbox import ec2, logs
 from controller.sandbox.clocks import Clock
 from controller.sandbox.errors import EcsError
 from controller.sandbox.simulator import Simulator
@@ -81,3 +81,26 @@ class Ec2InProcess:
         if self.interceptor is not None:
             answer = await self.interceptor.after(operation, params, answer)
         return answer
+
+
+class LogsInProcess:
+    """CloudWatch Logs as `controller.aws.api.Api` over the same simulator: what its containers have written."""
+
+    def __init__(self, simulator: Simulator, clock: Clock) -> None:
+        self.simulator = simulator
+        self.clock = clock
+
+    async def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Perform GetLogEvents or DescribeLogStreams.
+
+        Raises:
+            AnswerError: the refusal of CloudWatch Logs.
+        """
+        perform = logs.OPERATIONS.get(operation)
+        if perform is None:
+            raise AnswerError(operation, code="UnknownOperationException", message=f"There is no {operation} here.")
+        self.simulator.advance(self.clock.now())
+        try:
+            return perform(self.simulator.world, clone(dict(params)))
+        except EcsError as error:
+            raise AnswerError(operation, code=error.code, message=error.message, status=error.status) from error

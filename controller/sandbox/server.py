@@ -15,7 +15,7 @@ from typing import Self
 from aiohttp import ClientSession, DummyCookieJar, web
 from yarl import URL
 
-from controller.sandbox import ec2, moto, protocol
+from controller.sandbox import ec2, logs, moto, protocol
 from controller.sandbox.clocks import Clock, RealClock
 from controller.sandbox.errors import EcsError
 from controller.sandbox.sandbox import Sandbox
@@ -96,6 +96,10 @@ class Server:
         if protocol.is_ecs(request.headers):
             reply = await self._ecs(request)
             return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+        if (operation := logs.operation(request.headers)) is not None:
+            said = self._said(request, operation, await request.read())
+            if said is not None:
+                return web.Response(status=said.status, headers=said.headers, body=said.body)
         if ec2.is_ec2(request.headers) and (known := self._machines(request, await request.read())) is not None:
             return known
         return await self._proxy(request)
@@ -127,6 +131,19 @@ class Server:
             _log.exception("the sandbox failed on %s", request.headers["X-Amz-Target"])
             failure = EcsError("ServerException", "The sandbox failed; its log says why.", status=500)
             return protocol.refusal(failure, request_id=request_id)
+
+    def _said(self, request: web.Request, operation: str, body: bytes) -> protocol.Reply | None:
+        """What the sandbox's own containers have written; None where it is asked about other logs."""
+        request_id = str(uuid.uuid4())
+        simulator = self.region(protocol.region_of(request.headers.get("Authorization", "")))
+        simulator.advance(self.clock.now())
+        try:
+            call = protocol.read(target=operation, authorization="", body=body)
+            if not logs.is_ours(simulator.world, operation, call.params):
+                return None
+            return protocol.answer(logs.OPERATIONS[operation](simulator.world, call.params), request_id=request_id)
+        except EcsError as error:
+            return protocol.refusal(error, request_id=request_id)
 
     async def _proxy(self, request: web.Request) -> web.StreamResponse:
         """Pass a request on to moto and its answer back, byte for byte; moto sees our address as the host."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
+from controller.sandbox import logs
 from controller.sandbox.agenda import Acquire, ContainerExit, Forget, HealthResult, TaskStep
 from controller.sandbox.containers import behaviours, claims, definition_of, dynamic_ports, take_cards
 from controller.sandbox.identity import arn, hex_id, short_name, uuid_id
@@ -184,6 +185,7 @@ def exited(world: World, note: ContainerExit) -> None:
     container = next(container for container in task.containers if container.name == note.container)
     if container.status is TaskStatus.STOPPED:
         return
+    logs.say(world, task, container.name, *([note.reason] if note.reason else []), f"exit {note.code}")
     over = replace(container, status=TaskStatus.STOPPED, exit_code=note.code, reason=note.reason)
     task = _change(world, task, containers=_replaced(task, over))
     if container.essential:
@@ -250,6 +252,7 @@ def _run(world: World, task: Task, plays: dict[str, Behaviour]) -> None:
         healthy_at=None if checked else world.now + world.timing.healthy_after,
     )
     for container in containers:
+        logs.begins(world, task, container.name)
         behaviour = plays[container.name]
         if isinstance(behaviour, Exits):
             note = ContainerExit(task.arn, container.name, behaviour.code, behaviour.reason)
@@ -300,6 +303,7 @@ def _terminate(world: World, task: Task) -> None:
         behaviour = plays[container.name]
         needs = behaviour.stop if isinstance(behaviour, Runs | Unhealthy) else 0.0
         slowest = max(slowest, min(needs, limit))
+        logs.say(world, task, container.name, "SIGTERM")
         containers.append(replace(container, exit_code=143 if needs <= limit else 137))
     _move(world, task, TaskStatus.STOPPING, after=slowest + world.timing.report, containers=tuple(containers))
     if task.service is not None:

@@ -367,6 +367,8 @@ class World:
     """Throttle bucket → (tokens left, at)."""
     shadows: dict[str, tuple[Shadow, ...]] = field(default_factory=dict)
     """ARN → what readers that lag still see."""
+    logs: dict[tuple[str, str], tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    """Log group and stream → what containers have written, each line with its epoch milliseconds."""
 
     def copy(self) -> "World":
         """An independent world in the same state: records are shared, they never change."""
@@ -394,4 +396,5 @@ class World:
             tokens=self.tokens.copy(),
             buckets=self.buckets.copy(),
             shadows=self.shadows.copy(),
+            logs=self.logs.copy(),
         )
