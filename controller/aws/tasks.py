@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from controller.aws.api import Api, ApiError
 from controller.aws.client import is_read
-from controller.aws.together import together
 from controller.aws.errors import classify
+from controller.aws.together import together
 from controller.core.tasks import Started, Task, unplaced
 from controller.errors import Stalled, Transient
 from controller.reasons import Reason

@@ -43,7 +43,12 @@ def refused(outcome, sentence, verb=""):
         ("--wait", "--wait goes with --once", ""),
         ("-l team=nlp", "--selector goes with --once", ""),
         ("--once --timeout soon", "invalid value for '--timeout': 'soon' is not a valid float", ""),
-        ("--once -o yaml", "invalid value for '-o' / '--output': 'yaml' is not one of 'table', 'json', 'github', 'markdown', 'sarif', 'junit'", ""),
+        (
+            "--once -o yaml",
+            "invalid value for '-o' / '--output': 'yaml' is not one of 'table', 'json', 'github', 'markdown', 'sarif', "
+            "'junit'",
+            "",
+        ),
         ("--once -s", "option '-s' requires an argument", ""),
         ("sandbox --port 70000", "invalid value for '--port': 70000 is not in the range 0<=x<=65535", "sandbox"),
         ("validate", "`controller validate` needs PATHS...", "validate"),
