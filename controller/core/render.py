@@ -182,9 +182,20 @@ def drafted(workload: Workload, settings: Settings) -> Draft:
     draft.register.setdefault("family", workload.document.metadata.name)
     _check_target(draft, settings)
     _resolve_images(draft, settings)
+    _type_constraints(draft)
     if workload.document.spec.gaudi is not None:
         _add_gaudi(draft, workload.document.spec.gaudi, settings)
     return draft
+
+
+def _type_constraints(draft: Draft) -> None:
+    """Say the type of each placement constraint. The API model lets it be left out and there is but one, but that ECS
+    takes it for granted is documented nowhere."""
+    for number, constraint in enumerate(draft.register.get("placementConstraints", ())):
+        if "expression" in constraint and "type" not in constraint:
+            constraint["type"] = "memberOf"
+            path: Path = ("taskDefinition", "placementConstraints", number)
+            draft.reason((*path, "type"), "a task definition knows no other type", ("spec", *path))
 
 
 def _asked_for(create: Mapping[str, Any]) -> dict[str, Any]:

@@ -390,3 +390,12 @@ def test_a_revision_that_may_be_retired_carries_our_mark_and_says_why() -> None:
     assert one.register["tags"] == [{"key": "dl1.ecs/owner", "value": "me"}]
     assert "keepRevisions" in why(one)["taskDefinition.tags[dl1.ecs/owner]"]
     assert "tags" not in rendered().register, "otherwise the request is the user's own"
+
+
+def test_the_type_of_a_placement_constraint_is_said() -> None:
+    """An import leaves it out as what goes without saying, and ECS must be told all the same."""
+    written = "placementConstraints: [{expression: attribute:rack == 7}]"
+    one = rendered(spec("{cards: 8, isolation: none, tuning: minimal}", task=written))
+    assert all(each["type"] == "memberOf" for each in one.register["placementConstraints"])
+    assert len(one.register["placementConstraints"]) >= 2
+    assert "taskDefinition.placementConstraints[0].type" in {show(reason.path) for reason in one.reasons}
