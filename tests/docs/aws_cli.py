@@ -26,7 +26,7 @@ def main(words: list[str]) -> int:
     try:
         if service == "s3":
             return _s3(session.create_client("s3", region_name=flags.get("--region", [None])[0]), name, arguments)
-        client = session.create_client(service, region_name=flags.get("--region", [None])[0])
+        client = session.create_client(service.removesuffix("api"), region_name=flags.get("--region", [None])[0])
         operation = next(one for one in client.meta.service_model.operation_names if xform_name(one, "-") == name)
         members = client.meta.service_model.operation_model(operation).input_shape.members
         request: dict[str, Any] = json.loads(_text(flags.get("--cli-input-json", ["{}"])[0]))

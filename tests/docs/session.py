@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-PATIENCE: Final = 120.0
+PATIENCE: Final = 60.0
 PORTS: Final = ("4599", "8080")
 """The sandbox's port and the daemon's, in all pages."""
 _BLOCK: Final = re.compile(
@@ -155,11 +155,15 @@ class Session:
             env=self._environment(),
             start_new_session=True,
         )
-        try:
-            seen, _ = shell.communicate(script, timeout=PATIENCE)
-        finally:
-            _end(shell.pid)
-            shell.wait()
+        with shell:
+            try:
+                seen, _ = shell.communicate(script, timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                _end(shell.pid)
+                seen, _ = shell.communicate()
+                raise AssertionError(f"the page does not come to its end: {seen}") from None
+            finally:
+                _end(shell.pid)
         commands = [one for one in actions if isinstance(one, Typed)]
         parts = [self._as_written(part) for part in seen.split(f"{_MARK}\n")]
         assert len(parts) == len(commands) + 1, seen

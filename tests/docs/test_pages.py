@@ -19,6 +19,7 @@ REASONS = {
 MASKS = (
     (re.compile(r"sha256:[0-9a-f]{16}\b"), "sha256:…"),
     (re.compile(r"^( +)\d+\.\ds  ", re.MULTILINE), r"\1…s  "),
+    (re.compile(r" in \d+\.\d+s$", re.MULTILINE), " in …s"),
 )
 
 
