@@ -43,6 +43,7 @@ generate: $(STAMP) ## Write the generated files (ECS model, IAM policies, crds/)
 	$(BIN)/python -m controller.aws.policies deploy/iam
 	$(BIN)/controller schema --write crds
 	$(BIN)/python -m controller.core.fields.page > docs/fields.md
+	$(BIN)/python -m controller.core.spec_page > docs/spec.md
 
 check-generated: $(STAMP)
 	$(BIN)/python -m controller.aws.model --check
@@ -50,6 +51,7 @@ check-generated: $(STAMP)
 	$(BIN)/python -m controller.aws.policies deploy/iam --check
 	$(BIN)/controller schema --check crds
 	$(BIN)/python -m controller.core.fields.page | diff -u docs/fields.md -
+	$(BIN)/python -m controller.core.spec_page | diff -u docs/spec.md -
 
 lock: $(STAMP) ## Resolve the dependencies anew into the hashed lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras \

@@ -45,8 +45,10 @@ def refused(outcome, sentence, verb=""):
         ("--once --timeout soon", "invalid value for '--timeout': 'soon' is not a valid float", ""),
         (
             "--once -o yaml",
-            "invalid value for '-o' / '--output': "
-            + "'yaml' is not one of 'table', 'json', 'github', 'markdown', 'sarif', 'junit'",
+            (
+                "invalid value for '-o' / '--output': "
+                "'yaml' is not one of 'table', 'json', 'github', 'markdown', 'sarif', 'junit'"
+            ),
             "",
         ),
         ("--once -s", "option '-s' requires an argument", ""),
