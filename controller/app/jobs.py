@@ -6,6 +6,7 @@ A job that cannot be looked at, or on which our own code stumbles, is unknown an
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -33,6 +34,8 @@ MOST_REMOVED: Final = 1
 """Jobs whose tasks are stopped in one look, because their spec is gone."""
 POLL: Final = 10.0
 """Seconds between two looks of the daemon."""
+BREATH: Final = 2.0
+"""Seconds between two looks although something was heard: the tasks of a gang begin and end together."""
 
 
 async def look_at_jobs(
@@ -110,16 +113,25 @@ class Jobs:
     """Jobs of which nothing is to be done any more → digest of their spec."""
     _idle: set[Key] = field(default_factory=set)
     """Jobs that were seen to have no task."""
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Work until cancelled. A job that was cut off in the middle goes on where it was: that is what its plan is
         for."""
         while True:
+            self._woken.clear()
             try:
                 await self.once()
             except Exception as error:  # the boundary: services are kept in line all the same
                 self.log.error("crashed", workload=None, exc_info=error)  # noqa: TRY400 - as the daemon says it
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(BREATH)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL - BREATH):
+                    await self._woken.wait()
+
+    def wake(self) -> None:
+        """A task of some job has begun or ended: look soon."""
+        self._woken.set()
 
     async def once(self) -> None:
         """Give every job that needs it a hand."""

@@ -70,6 +70,8 @@ class Bell:
             daemon.heard(wake.write)
         if wake.key is not None:
             daemon.wake(wake.key)
+        if wake.jobs:
+            daemon.jobs.wake()
 
 
 def _connection(settings: Settings) -> Connection:

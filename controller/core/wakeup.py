@@ -1,4 +1,4 @@
-"""What a message of the wake-up queue asks for: which workloads to look at now, and who has written to one.
+"""What a message of the wake-up queue asks for: which workloads to look at now, and who has written to a service.
 
 A message is a hint that may be late, doubled, lost or forged. So of all that it says only names are taken, and only
 those of our account and region that we manage anyway; the look that follows reads ECS itself. What is not understood is
@@ -21,6 +21,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from controller.core.callers import Caller, Write
 from controller.core.fields import SHAPES
+from controller.core.jobs.identity import TaskId
 from controller.core.workload import Key
 
 LARGEST: Final = 256 * 1024
@@ -83,6 +84,8 @@ class Wake:
     """What to look at now."""
 
     key: Key | None = None
+    jobs: bool = False
+    """All jobs: one of their tasks has begun or ended, so that a gang can go on, or there is room for the next."""
     source: bool = False
     write: Write | None = None
     """A write by somebody else that was the cause."""
@@ -112,6 +115,7 @@ class _TaskDetail(_Part):
     cluster: Annotated[_Text, Field(alias="clusterArn")]
     status: Annotated[_Text, Field(alias="lastStatus")]
     group: _Text = ""
+    started_by: Annotated[str, Field(alias="startedBy", max_length=2048)] = ""
 
 
 class _Identity(_Part):
@@ -192,7 +196,11 @@ def _event(event: _Event, watch: Watch, managed: Container[Key]) -> Wake | Ignor
             return _wake(_named(event.resources[0] if event.resources else "", cluster, watch), managed)
         case "ECS Task State Change":
             task = _TaskDetail.model_validate(event.detail)
-            if task.status not in _SETTLED or not task.group.startswith("service:"):
+            if task.status not in _SETTLED:
+                return Ignored.IRRELEVANT
+            if TaskId.of(task.started_by) is not None:
+                return Wake(jobs=True)
+            if not task.group.startswith("service:"):
                 return Ignored.IRRELEVANT
             return _wake(_named(task.group.removeprefix("service:"), task.cluster, watch), managed)
         case "AWS API Call via CloudTrail":

@@ -1,12 +1,15 @@
 """Jobs in a pass: shown by the dry run, carried out by the other, waited for, and told."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import structlog
 
 from controller.app import once
-from controller.app.jobs import Jobs
+from controller.app.jobs import BREATH, POLL, Jobs
 from controller.core.desired import desire
 from controller.core.pass_report import Exit, Verdict
 from controller.core.prune import SourceHealth
@@ -115,3 +118,31 @@ async def test_tasks_of_a_job_whose_spec_is_gone_are_stopped_unless_there_is_a_d
     await jobs.once()
     site.rest(300)
     assert site.tasks() == []
+
+
+@pytest.mark.looptime
+async def test_what_is_heard_of_a_task_brings_the_next_look_forward_and_many_of_it_bring_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, log, looks = Fixed("hl-smi-job.yaml"), structlog.get_logger(), list[float]()
+    wanted, clock = desire(source.files, RenderSettings()), asyncio.get_running_loop().time
+    jobs = Jobs(reconciler(Site()), lambda: wanted, dict, lambda _one, _digest: None, log, healthy)
+
+    async def look(_: Jobs) -> None:
+        looks.append(round(clock() - began, 3))
+        await asyncio.sleep(0.5)
+        if len(looks) == 3:
+            jobs.wake()  # while it looks: what it has seen may be older
+
+    monkeypatch.setattr(Jobs, "once", look)
+    began = clock()
+    running = asyncio.create_task(jobs.run())
+    await asyncio.sleep(1)
+    for _ in range(20):
+        jobs.wake()
+    await asyncio.sleep(30)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert (BREATH, POLL) == (2, 10)
+    assert looks == [0, 2.5, 13, 15.5, 26]

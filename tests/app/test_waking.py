@@ -13,7 +13,7 @@ from controller.app import waking as room
 from controller.app.compose import Place
 from controller.app.shard import Shard
 from controller.app.waking import RETRY, Bell, waking
-from controller.core.wakeup import Ignored, Watch
+from controller.core.wakeup import Ignored, Wake, Watch
 from controller.errors import Transient
 from controller.settings import Settings
 from tests.app.running import Log, Running, Specs, cloud, fleet, now, running
@@ -83,6 +83,17 @@ async def test_an_event_of_ecs_wakes_without_a_name() -> None:
         ring(Bell([(shard(one), WATCH)]), body("service_steady_state"))
         await one.until(lambda: one.cloud.service("bert")["desiredCount"] == 1, limit=2, step=0.1)
         assert [drift["by"] for drift in one.log.of("drift")] == [None]
+
+
+async def test_the_end_of_a_jobs_task_is_seen_before_the_next_poll() -> None:
+    async with running(cloud(), Specs(fleet("bert")), resync=3600.0) as one:
+        await one.converged()
+        await one.rest(600)
+        woken = one.daemon.jobs._woken
+        assert ring(Bell([(shard(one), WATCH)]), body("task_of_job")) == Wake(jobs=True)
+        assert woken.is_set()
+        await one.rest(5)
+        assert not woken.is_set(), "it was looked"
 
 
 async def test_a_forged_message_costs_a_look_and_changes_nothing() -> None:

@@ -45,6 +45,7 @@ MEANINGS = {
     "task_running": Wake(BERT),
     "task_pending": Ignored.IRRELEVANT,
     "task_of_no_service": Ignored.IRRELEVANT,
+    "task_of_job": Wake(jobs=True),
     "instance_changed": Ignored.IRRELEVANT,
     "update_service": wrote("UpdateService", "0", {"desiredCount"}),
     "update_service_by_arn": wrote("UpdateService", "1", {"taskDefinition"}),
@@ -303,7 +304,7 @@ def test_whatever_is_changed_in_an_event_the_answer_is_a_managed_key_or_none(dat
     meaning = heard(found)
     if isinstance(meaning, Wake):
         assert meaning.key in (BERT, None)
-        assert (meaning.key is None) == meaning.source
+        assert (meaning.key is None) == (meaning.source or meaning.jobs)
         if meaning.write is not None:
             assert meaning.write.key == BERT
             assert meaning.write.caller.who.isprintable()
@@ -313,3 +314,22 @@ def test_whatever_is_changed_in_an_event_the_answer_is_a_managed_key_or_none(dat
 @given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")) | JSON.map(json.dumps))
 def test_any_text_has_a_meaning(content):
     assert isinstance(heard(content), Ignored)
+
+
+@pytest.mark.parametrize(
+    ("members", "meaning"),
+    [
+        ({"lastStatus": "RUNNING"}, Wake(jobs=True)),
+        ({"lastStatus": "PENDING"}, Ignored.IRRELEVANT),
+        ({"startedBy": "alice"}, Ignored.IRRELEVANT),
+        ({"startedBy": "dl1job/0123456789abcdef/0/0"}, Ignored.IRRELEVANT),
+        ({"startedBy": 7}, Ignored.MALFORMED),
+        # RunTask takes any group, so a job may sit in one that looks like a service's: who started it decides.
+        ({"group": "service:bert"}, Wake(jobs=True)),
+    ],
+)
+def test_of_the_tasks_of_jobs_those_that_begin_or_end_wake_all_jobs(members, meaning):
+    found = event("task_of_job")
+    found["detail"] |= members
+    assert heard(found) == meaning
+    assert heard({**found, "account": "999999999999"}) is Ignored.ELSEWHERE
