@@ -379,7 +379,7 @@ def report_of(
         conditions=conditions(planned, doing, error),
         health=doing,
         kind=rendered.workload.document.kind,
-        at=rendered.workload.tree.span,
+        at=rendered.workload.at,
         tasks=(live.running, live.desired) if live else None,
         cards=cards * (live.desired if live else rendered.create.get("desiredCount", 0)),
         error=error,

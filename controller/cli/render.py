@@ -67,7 +67,7 @@ def _explained(workloads: "Iterable[Rendered | RenderedJob]") -> Iterator[str]:
     for number, one in enumerate(workloads):
         if number:
             yield ""
-        yield clean(f"{one.workload.key}  ({one.workload.tree.span.file}:{one.workload.tree.span.line})")
+        yield clean(f"{one.workload.key}  ({one.workload.at.file}:{one.workload.at.line})")
         for reason in one.reasons:
             yield f"  {show(reason.path)}"
             yield clean(f"      {reason.why}  [{one.workload.origin(reason.origin)}]")

@@ -84,6 +84,7 @@ def desire(files: Mapping[str, bytes], settings: Settings, problems: Iterable[Di
         rendering = render_job(workload, settings) if is_job else render(workload, settings)
         findings = rendering.diagnostics if rendering.rendered is None else check(rendering.rendered, settings)
         diagnostics.extend(findings)
+        workload.let_go()
         if rendering.rendered is None or any(finding.is_error for finding in findings):
             invalid[workload.key] = findings
         elif isinstance(rendering.rendered, RenderedJob):

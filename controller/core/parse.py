@@ -86,7 +86,7 @@ def _document(document: Document, *, guess: bool) -> tuple[Workload | None, list
     claim = claim_of(root, None)
     if claim is None or (error is not None and _error(values) is not None):
         return None, problems
-    workload = Workload(claim.key, _validate(values), root, document.index)
+    workload = Workload(claim.key, _validate(values), root.span, document.written, document.index)
     problems.extend(within(workload))
     return (None if any(one.is_error for one in problems) else workload), problems
 

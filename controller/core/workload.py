@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 from controller.core.diagnostics import Diagnostic, Span
 from controller.core.jobs.spec import DL1Job, JobSpec
-from controller.core.nodes import Mapping
 from controller.core.origins import Origins
 from controller.core.path import Path
 from controller.core.spec import DL1Service, ServiceSpec
+from controller.core.yaml import Written, again
 
 Files: TypeAlias = dict[str, bytes]
 """Spec files of one source revision: path relative to the source → content."""
@@ -45,20 +45,20 @@ class Workload:
 
     key: Key
     document: DL1Service | DL1Job
-    tree: Mapping
-    """The document with positions."""
+    at: Span
+    """Where the document begins."""
+    written: Written = field(default=Written(""), repr=False)
+    """Its text: read again where somebody asks for a place in it, which of most documents nobody does. As a tree with
+    positions it would be most of what a spec takes of the memory."""
     index: int = 0
     """Which document of its file it is, from 0."""
-    _origins: Origins = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        requests = {"taskDefinition": self.task_definition, "service": self.service, "runTask": self.run_task}
-        object.__setattr__(self, "_origins", Origins(self.tree, requests))  # derived once, it remembers what it finds
+    _origins: list[Origins] = field(default_factory=list, init=False, repr=False, compare=False)
+    """None, until it was asked for."""
 
     @property
     def file(self) -> str:
         """Path of the file, relative to the source."""
-        return self.tree.span.file
+        return self.at.file
 
     @property
     def task_definition(self) -> dict[str, Any]:
@@ -90,7 +90,14 @@ class Workload:
     def origin(self, path: Path) -> Span:
         """Where a value of the spec stands; `path` starts at the document's root. The nearest parent if it is
         implied."""
-        return self._origins.place(path)
+        if not self._origins:
+            requests = {"taskDefinition": self.task_definition, "service": self.service, "runTask": self.run_task}
+            self._origins.append(Origins(again(self.written), requests))
+        return self._origins[0].place(path)
+
+    def let_go(self) -> None:
+        """Forget what was worked out to find places: nobody is about to ask for more."""
+        self._origins.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,15 @@ def document(task: Any, service: Any) -> dict[str, Any]:
     }
 
 
+def _typed(task: dict[str, Any]) -> dict[str, Any]:
+    """A task definition of which every constraint says its type, as it is sent."""
+    constraints = task.get("placementConstraints")
+    if constraints is None:
+        return task
+    typed = [{"type": "memberOf", **one} if "expression" in one else one for one in constraints]
+    return {**task, "placementConstraints": typed}
+
+
 def check(task: dict[str, Any], service: dict[str, Any], content: str) -> None:
     parsed = parse({"f.yaml": content.encode()})
     assert parsed.diagnostics == ()
@@ -125,7 +134,7 @@ def check(task: dict[str, Any], service: dict[str, Any], content: str) -> None:
     rendering = render(workload, Settings())
     assert rendering.diagnostics == ()
     rendered = rendering.rendered
-    assert rendered.register == {"family": "bert", **task}
+    assert rendered.register == {"family": "bert", **_typed(task)}
     for name, written in service.items():
         if name == "deploymentConfiguration":
             assert rendered.create[name] == {**rendered.create[name], **written}

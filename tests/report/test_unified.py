@@ -26,7 +26,7 @@ from tests.support import SPEC, rendered
 def reported(one: Rendered, seen: Observation) -> WorkloadReport:
     planned = plan(one, seen, Guards(now=NOW, owner="controller"))
     health = Health(HealthState.HEALTHY, "")
-    return WorkloadReport(one.workload.key, planned, {}, health, at=one.workload.tree.span, compared=(one, seen))
+    return WorkloadReport(one.workload.key, planned, {}, health, at=one.workload.at, compared=(one, seen))
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from controller.core import nodes
 from controller.core.diagnostics import Span
 from controller.core.normalize import NOT_MANAGED, Canonical
 from controller.core.render import Rendered, Settings, render
 from controller.core.spec import DL1Service, Gaudi
 from controller.core.workload import Key, Workload
 
-_UNWRITTEN = nodes.Mapping((), Span("", 1, 1))
+_UNWRITTEN = Span("", 1, 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def job_report(
         conditions=conditions(job, record, plan, doing, error),
         health=doing,
         kind=job.workload.document.kind,
-        at=job.workload.tree.span,
+        at=job.workload.at,
         tasks=(len(running), job.gang.nodes),
         cards=len(CardSet.of(gaudi).cards) * job.gang.nodes if gaudi else 0,
         done=done,
