@@ -7,6 +7,7 @@ the event loop was blocked at most.
 import asyncio
 import gc
 import json
+import random
 import resource
 import statistics
 import sys
@@ -32,6 +33,7 @@ from controller.aws.buckets import BUCKET_OF, Bucket
 from controller.aws.client import Connection, connect
 from controller.aws.ecs import EcsReader
 from controller.aws.limits import Limited, Limiter
+from controller.aws.retries import Retried
 from controller.core.plan import Drift
 
 Pass: TypeAlias = Callable[[], Awaitable[int]]
@@ -117,8 +119,10 @@ async def ours(url: str, count: int) -> AsyncIterator[Pass]:
     wanted, clock, known = desired(count), SystemClock(), KnownReports()
     held: list[Survey] = []  # as the daemon holds its reports
     collect_seldom()
-    async with connect(Connection(region=REGION, endpoint_url=url, access_key="x", secret_key="x")) as api:
-        ecs = EcsReader(Limited(api, Limiter(share=1.0, buckets=NEVER_EMPTY)))
+    there = Connection(region=REGION, endpoint_url=url, access_key="x", secret_key="x")
+    # As `Session.ecs` has it: retried around the limits, not by botocore.
+    async with connect(there, read_attempts=1) as api:
+        ecs = EcsReader(Retried(Limited(api, Limiter(share=1.0, buckets=NEVER_EMPTY)), random.random))
 
         async def look() -> int:
             seen = await survey(wanted, ecs, clock, terms=Terms(OWNER), known=known)
