@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from controller.aws.together import together
 from controller.core.desired import Desired
-from controller.core.jobs.plan import JobGuards, plan_job
+from controller.core.jobs.plan import NO_ROOM, JobGuards, plan_job
 from controller.core.jobs.request import RenderedJob
 from controller.core.jobs.state import JobState
 from controller.core.jobs.status import job_report
@@ -196,7 +196,4 @@ def _without_room(report: WorkloadReport) -> bool:
     """Whether a job was refused for want of room, or waits for its turn."""
     reasons = {hold.reason for hold in report.plan.holds}
     last = report.health.message
-    return Reason.NO_CAPACITY in reasons or any(f"({reason})" in last for reason in _NO_ROOM)
-
-
-_NO_ROOM: Final = (Reason.NO_CAPACITY, Reason.PORTS_TAKEN, Reason.AGENT_DISCONNECTED)
+    return Reason.NO_CAPACITY in reasons or any(f"({reason})" in last for reason in NO_ROOM)

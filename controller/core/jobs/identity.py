@@ -24,7 +24,7 @@ STARTED_BY: Final = "dl1job"
 LONGEST_STARTED_BY: Final = 36
 """Characters of RunTask's `startedBy` that every version of ECS takes (its newest takes 128). Source: ECS API."""
 MOST_ATTEMPTS: Final = 99_999
-"""The attempts of a run that have room in a name; about half a year of trying every three minutes."""
+"""The attempts of a run that have room in a name; ten weeks of trying every minute for room."""
 
 _TASK: Final = re.compile(rf"{STARTED_BY}/([0-9a-f]{{{UID_DIGITS}}})/([1-9][0-9]{{0,4}})/([0-9]{{1,2}})")
 

@@ -43,6 +43,10 @@ REPEATABLE: Final = 55 * 60
 BACKOFF: Final = 10
 LONGEST_BACKOFF: Final = 360
 """Seconds between two attempts: doubled each time. Source: Kubernetes, Job backoff."""
+LONGEST_WAIT_FOR_ROOM: Final = 60
+"""Seconds at most, where the last attempt found no room: machines become free when others end, not because somebody has
+waited long, and until then they stand idle. Only the first of a cluster's queue asks."""
+NO_ROOM: Final = frozenset({Reason.NO_CAPACITY, Reason.PORTS_TAKEN, Reason.AGENT_DISCONNECTED})
 DEPENDENCY_POLL: Final = 30.0
 STOPPED_BY_US: Final = "dl1job"
 """Begins the reason of every StopTask of ours."""
@@ -275,7 +279,7 @@ class _Job:
         elif self._past_deadline(record) and not suspended:
             self._record(record.turn(Phase.FAILED, self.now, str(Reason.DEADLINE_EXCEEDED)))
         else:
-            again = record.at + _backoff(record.vain) - epoch(self.now)
+            again = record.at + _backoff(record) - epoch(self.now)
             if again > 0 and not self.job.spec.suspend:
                 message = f"attempt {record.attempt + 1} begins in {again} s; the one before: {record.reason}"
                 self.draft.holds.append(Hold(Reason.BACKING_OFF, message, float(again)))
@@ -390,6 +394,7 @@ def _deadline(seconds: int | None) -> Cause:
     return Cause(Reason.DEADLINE_EXCEEDED, Action.FAIL_JOB, f"not done after {seconds} s (activeDeadlineSeconds)")
 
 
-def _backoff(vain: int) -> int:
+def _backoff(record: Record) -> int:
     """Seconds after the last attempt until the next one."""
-    return 0 if vain == 0 else min(BACKOFF << min(vain - 1, 10), LONGEST_BACKOFF)
+    longest = LONGEST_WAIT_FOR_ROOM if record.reason in NO_ROOM else LONGEST_BACKOFF
+    return 0 if record.vain == 0 else min(BACKOFF << min(record.vain - 1, 10), longest)
