@@ -137,8 +137,11 @@ class _Look:
         names = self._names(only)
         await together(self._observe(cluster, names[cluster], listing=only is None) for cluster in sorted(names))
         wanted = (key for key in self.desired.rendered if only is None or key in only)
-        await self._in_lanes(sorted(wanted, key=_order), self._look_at)
+        keys = sorted(wanted, key=_order)
+        await asyncio.sleep(0)
+        await self._in_lanes(keys, self._look_at)
         await self._look_again_at_dependents()
+        await asyncio.sleep(0)
         orphans = self._orphans()
         await asyncio.sleep(0)
         owned = self._owned()
@@ -149,11 +152,14 @@ class _Look:
                 self._note_age(key)
             self.reports |= invalid
             self.reports |= self._plans_of(orphans, owned)
+            await asyncio.sleep(0)
             self.known.keep_only(self.desired.rendered.keys())
+            await asyncio.sleep(0)
             self.verdicts.keep_only(self.desired.rendered.keys())
         else:
             self.reports |= self._plans_of({key: live for key, live in orphans.items() if live.draining}, owned)
         gone = {key for key in only or () if key.cluster in self.snapshots and self._is_gone(key)}
+        await asyncio.sleep(0)
         reports = {key: self.reports[key] for key in sorted(self.reports, key=_order)}
         return Survey(reports, owned, self.failed, frozenset(self.stale), frozenset(gone))
 
@@ -180,6 +186,7 @@ class _Look:
     async def _observe(self, cluster: str, names: set[str], *, listing: bool) -> None:
         try:
             address, counts = self._address(cluster), self._counts(cluster, names)
+            await asyncio.sleep(0)
             self.snapshots[cluster] = await snapshot(self.ecs, address, names, listing=listing, counts=counts)
         except ControllerError as error:
             self.failed[cluster] = error

@@ -31,6 +31,8 @@ __all__ = ["CANDIDATES", "DESCRIBE_BATCH", "EcsGateway", "EcsReader", "together"
 
 DESCRIBE_BATCH: Final = 10
 """Services per DescribeServices. Source: ECS API."""
+LANES: Final = 64
+"""Calls of one question that wait for their turn at once; the limits let fewer of them go."""
 LIST_PAGE: Final = 100
 """Services per page of ListServices, whose default is 10. Source: ECS API."""
 HISTORY: Final = 100
@@ -66,11 +68,16 @@ class EcsReader:
     async def services(self, cluster: str, names: Iterable[str]) -> dict[str, LiveService]:
         """The named services as ECS knows them, INACTIVE ones included; what it calls MISSING is left out."""
         wanted = list(dict.fromkeys(names))
-        batches = await together(
-            self._describe(cluster, wanted[start : start + DESCRIBE_BATCH])
-            for start in range(0, len(wanted), DESCRIBE_BATCH)
-        )
-        return {service.name: service for batch in batches for service in batch}
+        waiting = iter(range(0, len(wanted), DESCRIBE_BATCH))
+        batches: dict[int, list[LiveService]] = {}
+
+        async def lane() -> None:
+            for start in waiting:
+                batches[start] = await self._describe(cluster, wanted[start : start + DESCRIBE_BATCH])
+
+        # Not a task for each batch: to begin a thousand of them at once stops the loop for longer than to read one.
+        await together(lane() for _ in range(min(LANES, len(wanted))))
+        return {service.name: service for start in sorted(batches) for service in batches[start]}
 
     async def service_names(self, cluster: str) -> tuple[str, ...]:
         """Names of all ACTIVE services of a cluster."""

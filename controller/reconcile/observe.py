@@ -5,6 +5,7 @@ What only matters once something differs (who else moves the count, other revisi
 looked up only then. Neighbours: `ports` (whom to ask), `core.live` (what is answered), `core.plan` (what it is for).
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -48,11 +49,13 @@ async def snapshot(
     wanted = set(names)
     listed = await ecs.service_names(cluster) if listing else ()
     services = await ecs.services(cluster, sorted(wanted.union(listed)))
+    await asyncio.sleep(0)  # each of these walks over everything, and nobody else can do anything meanwhile
     used = {one.task_definition for name, one in services.items() if name in wanted and one.status == "ACTIVE"}
     try:
         revisions = await ecs.revisions(used)
     except ControllerError:
         revisions = {}  # `complete` asks again for each workload, so that only those are unknown whose own is not had
+    await asyncio.sleep(0)
     return Snapshot(cluster, services, revisions, await _scaling(ecs, cluster, services, counts or {}))
 
 
