@@ -318,7 +318,7 @@ class _Look:
             key: WorkloadReport(
                 key=key,
                 plan=Plan(key, Drift.INVALID),
-                conditions=invalid(finding.message for finding in findings),
+                conditions=invalid(finding.message for finding in findings if finding.is_error),
                 health=Health(HealthState.UNKNOWN, "not observed"),
             )
             for key, findings in self.desired.invalid.items()

@@ -78,7 +78,7 @@ def desire(files: Mapping[str, bytes], settings: Settings, problems: Iterable[Di
     diagnostics = [*unreadable, *parsed.diagnostics]
     rendered: dict[Key, Rendered] = {}
     jobs: dict[Key, RenderedJob] = {}
-    invalid: dict[Key, tuple[Diagnostic, ...]] = dict.fromkeys(parsed.broken, ())
+    invalid: dict[Key, tuple[Diagnostic, ...]] = dict(parsed.broken)
     for workload in parsed.workloads:
         is_job = isinstance(workload.document, DL1Job)
         rendering = render_job(workload, settings) if is_job else render(workload, settings)

@@ -7,6 +7,7 @@ that is not there. Rules that need more than one field stand in `crosscheck`, th
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Container
 from collections.abc import Mapping as AbstractMapping
 from typing import Any, Final
@@ -44,6 +45,7 @@ def parse(files: AbstractMapping[str, bytes]) -> Parsed:
     claims: list[Claim] = []
     diagnostics: list[Diagnostic] = []
     broken_files: set[str] = set()
+    wrong: defaultdict[Key, list[Diagnostic]] = defaultdict(list)
     for file, content in sorted(files.items()):
         stream = read(file, content)
         diagnostics.extend(stream.diagnostics)
@@ -56,11 +58,15 @@ def parse(files: AbstractMapping[str, bytes]) -> Parsed:
             claim = claim_of(document.root, workload if document.clean else None, ours=_is_ours(document.root))
             if claim is not None:
                 claims.append(claim)
+                wrong[claim.key] += (one for one in problems if one.is_error)
             else:
                 broken_files.add(file)
     valid, problems = between(claims, all_readable=not broken_files)
     diagnostics.extend(problems)
-    broken: frozenset[Key] = frozenset(claim.key for claim in claims) - {workload.key for workload in valid}
+    for claim in claims:
+        wrong[claim.key] += (one for one in problems if one.is_error and one.at == claim.at)
+    good = {workload.key for workload in valid}
+    broken = {key: tuple(dict.fromkeys(found)) for key, found in wrong.items() if key not in good}
     return Parsed(tuple(valid), told(diagnostics), broken, frozenset(broken_files))
 
 

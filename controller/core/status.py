@@ -162,7 +162,8 @@ def misplaced(found: Conditions, message: str | None) -> Conditions:
 
 def invalid(messages: Iterable[str]) -> Conditions:
     """The conditions of a workload whose document cannot be used."""
-    message = "; ".join(messages)
+    first, *others = [*messages] or ["the document cannot be read"]
+    message = f"{first} (and {len(others)} more)" if others else first
     return {
         Type.SPEC_VALID: Condition(Type.SPEC_VALID, State.FALSE, Reason.INVALID_SPEC, message),
         Type.STALLED: Condition(Type.STALLED, State.TRUE, Reason.INVALID_SPEC, message),

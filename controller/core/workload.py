@@ -3,6 +3,7 @@
 Neighbours: `parse` makes them; `render`, `diff` and the reports read them.
 """
 
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -104,13 +105,14 @@ class Workload:
 class Parsed:
     """What a source revision says: the workloads that are valid and everything that is wrong with the rest.
 
-    `broken` holds the keys of invalid documents as far as they can be read, `broken_files` the files whose documents
-    cannot be told apart. Whoever deletes must treat every key of those as still wanted.
+    `broken` holds the keys of invalid documents as far as they can be read, with what is wrong with them,
+    `broken_files` the files whose documents cannot be told apart. Whoever deletes must treat every key of those as
+    still wanted.
     """
 
     workloads: tuple[Workload, ...]
     diagnostics: tuple[Diagnostic, ...]
-    broken: frozenset[Key] = frozenset()
+    broken: AbstractMapping[Key, tuple[Diagnostic, ...]] = field(default_factory=dict)
     broken_files: frozenset[str] = frozenset()
 
     @property

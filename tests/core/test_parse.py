@@ -209,6 +209,7 @@ def test_everything_that_is_wrong_comes_out_of_one_run():
     ]
     assert [str(one.key) for one in parsed.workloads] == ["c/sound"]
     assert {str(key) for key in parsed.broken} == {"c/a", "c/b"}
+    assert all(found and all(one in parsed.diagnostics for one in found) for found in parsed.broken.values())
     assert parsed.broken_files == {"a.yaml", "b.yaml", "c.yaml", "d.yaml"}
     assert not parsed.complete
 

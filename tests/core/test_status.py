@@ -88,7 +88,7 @@ def test_ready_is_in_sync_and_healthy() -> None:
 def test_an_invalid_document_is_stalled() -> None:
     found = invalid(["a", "b"])
     assert found[Type.SPEC_VALID].status is State.FALSE
-    assert found[Type.STALLED].message == "a; b"
+    assert found[Type.STALLED].message == "a (and 1 more)"
     assert not is_ready(found)
 
 
