@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from controller.aws.together import together
 from controller.core.desired import Desired
-from controller.core.jobs.plan import NO_ROOM, JobGuards, plan_job
+from controller.core.jobs.plan import NO_ROOM, JobGuards
 from controller.core.jobs.request import RenderedJob
 from controller.core.jobs.state import JobState
 from controller.core.jobs.status import job_report
@@ -24,7 +24,7 @@ from controller.core.steps import Drift, Plan
 from controller.core.workload import Key
 from controller.errors import ControllerError
 from controller.reasons import Reason
-from controller.reconcile.jobs import JobReconciler, observe_job
+from controller.reconcile.jobs import JobReconciler, observe_job, plan_here
 from controller.reconcile.ports import Clock, Ecs, ReadEcs, Recorder
 from controller.reconcile.reconciler import Reconciler
 
@@ -46,7 +46,7 @@ async def look_at_jobs(
     async def one(job: RenderedJob) -> WorkloadReport:
         try:
             state = await observe_job(ecs, ecs.tasks, job, fresh=False)
-            return job_report(job, plan_job(job, state, JobGuards(clock.now(), ready, behind)), state)
+            return job_report(job, await plan_here(ecs, job, state, JobGuards(clock.now(), ready, behind)), state)
         except ControllerError as error:
             return _unknown(job, error)
         except Exception as error:  # noqa: BLE001 - the boundary: one poisoned job must not hide the others

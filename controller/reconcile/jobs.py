@@ -66,6 +66,22 @@ async def observe_job(ecs: ReadEcs, tasks: ReadTasks, job: RenderedJob, *, fresh
     return JobState(found, tuple(described.values()))
 
 
+async def plan_here(ecs: ReadEcs, job: RenderedJob, state: JobState, guards: JobGuards) -> Plan:
+    """The plan, made again where it would start something: a service of ours of the same name, which the job was before
+    its kind was changed, has to be gone first. Foreign services may be called as they like.
+
+    Raises:
+        ControllerError: the service could not be read.
+    """
+    planned = plan_job(job, state, guards)
+    if not any(isinstance(step, RunTask) for step in planned.steps):
+        return planned
+    service = (await ecs.services(job.cluster, [job.key.name])).get(job.key.name)
+    if service is None or service.status == "INACTIVE" or service.ownership.owner != job.owner:
+        return planned
+    return plan_job(job, state, replace(guards, service=True))
+
+
 @dataclass(slots=True)
 class JobReconciler:
     """Reconciles the jobs of one account and region."""
@@ -85,7 +101,8 @@ class JobReconciler:
         try:
             for _ in range(MOST_ROUNDS):
                 state = replace(await observe_job(self.ecs, self.tasks, job), refused=dict(refused))
-                planned = plan_job(job, state, JobGuards(self.clock.now(), ready or {}, behind))
+                guards = JobGuards(self.clock.now(), ready or {}, behind)
+                planned = await plan_here(self.ecs, job, state, guards)
                 act = _Act(self.ecs, self.tasks, job, dict(planned.revisions), state.tasks)
                 try:
                     before = len(refused)

@@ -12,6 +12,7 @@ from controller.aws.tasks import TaskGateway
 from controller.core.desired import desire
 from controller.core.jobs.record import Phase
 from controller.core.render import Settings
+from controller.reasons import Reason
 from controller.reconcile.jobs import JobReconciler, observe_job
 from controller.sandbox.clocks import ManualClock
 from controller.sandbox.consistency import check
@@ -142,3 +143,22 @@ async def test_killed_at_any_call_a_gang_runs_once(when: str):
         names = [task["startedBy"].rpartition("/")[2] for task in site.tasks()]
         assert sorted(names) == ["0", "1"], index
         assert site.tasks("STOPPED") == []
+
+
+@pytest.mark.parametrize(("owner", "waits"), [("controller", True), ("somebody-else", False)])
+async def test_what_was_a_service_runs_as_a_job_only_when_the_service_is_gone(owner: str, *, waits: bool) -> None:
+    site, job = Site(), job_of("hl-smi-job.yaml")
+    api = InProcess(site.simulator, site.clock)
+    await api.call("RegisterTaskDefinition", {**job.register, "family": "before"})
+    tags = [{"key": "dl1.ecs/owner", "value": owner}]
+    service = {"cluster": job.cluster, "service": job.key.name}
+    create = {"cluster": job.cluster, "serviceName": job.key.name, "taskDefinition": "before", "desiredCount": 0}
+    await api.call("CreateService", {**create, "tags": tags})
+    first = await site.controller().converge(job)
+    started = [operation for operation, _ in site.interceptor.calls if operation == "RunTask"]
+    assert bool(started) is not waits
+    assert [hold.reason for hold in first.plan.holds] == ([Reason.DRAINING] if waits else [])
+    await api.call("DeleteService", {**service, "force": True})
+    site.rest(600)
+    await site.controller().converge(job)
+    assert [operation for operation, _ in site.interceptor.calls if operation == "RunTask"] == ["RunTask"]

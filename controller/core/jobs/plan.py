@@ -61,6 +61,8 @@ class JobGuards:
     """`cluster/name` → whether it is in sync and healthy, or complete."""
     behind: str | None = None
     """Who is to get room first, where that is another job."""
+    service: bool = False
+    """A service of ours with the job's name is still there: what the job was before its kind was changed."""
 
 
 @dataclass(slots=True)
@@ -295,6 +297,9 @@ class _Job:
             hold = Hold(Reason.SUSPENDED, "spec.suspend is true")
         elif live:
             hold = Hold(Reason.PROGRESSING, "tasks of an earlier attempt still live", float(BACKOFF))
+        elif guards.service:
+            message = f"waits until the service {self.job.key.name} is gone: a workload never runs as both"
+            hold = Hold(Reason.DRAINING, message, DEPENDENCY_POLL)
         elif waits:
             message = f"waits for {', '.join(waits)} to be in sync and healthy"
             hold = Hold(Reason.DEPENDENCY_NOT_READY, message, DEPENDENCY_POLL)
