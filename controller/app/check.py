@@ -14,7 +14,6 @@ from typing import Any
 from controller.app import compose, grants
 from controller.app.grants import NOBODY
 from controller.app.once import desired_of
-from controller.app.survey import cluster_name
 from controller.aws.api import AnswerError, Api, ApiError
 from controller.aws.errors import classify
 from controller.aws.fleet import FleetReader
@@ -24,6 +23,7 @@ from controller.aws.permissions import Use, statements
 from controller.aws.sessions import Identity, Session
 from controller.core.desired import Desired
 from controller.core.gaudi.cards import CARDS_PER_INSTANCE, DL1_INSTANCE_TYPE
+from controller.core.workload import cluster_name
 from controller.errors import ControllerError, Denied
 from controller.settings import Settings
 

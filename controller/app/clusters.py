@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from controller.app.survey import Survey, cluster_name
+from controller.app.survey import Survey
 from controller.core.desired import Desired
-from controller.core.workload import Key
+from controller.core.workload import Key, cluster_name
 from controller.errors import ControllerError
 from controller.reasons import Reason
 

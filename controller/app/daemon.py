@@ -1,20 +1,20 @@
 """The daemon: follow the source, look at everything again and again, and give every workload that needs it to a worker.
 
-Three loops feed one queue. The source loop reads a revision whenever it may have changed and wakes the survey. The
-survey looks at all clusters in batches, keeps the status of what is in sync, and queues what needs a hand. The watch
-looks at what rolls out or drains, in batches too, every ten seconds until it is done: no worker waits for a rollout.
-A worker takes one key, reads it live and acts. So a quiet fleet costs a tenth of a call per service and pass, a busy
-workload is never two workers', and nothing is written on the word of an old observation.
+Three loops feed one queue of services. The source loop reads a revision whenever it may have changed and wakes the
+survey. The survey looks at all clusters in batches, keeps the status of what is in sync, and queues what needs a
+hand. The watch looks at what rolls out or drains, in batches too, every ten seconds until it is done: no worker waits
+for a rollout. A worker takes one key, reads it live and acts. So a quiet fleet costs a tenth of a call per service
+and pass, a busy workload is never two workers', and nothing is written on the word of an old observation. Two more
+loops stand beside them: jobs, which are done one after the other, and now and then a look at the machines.
 
 What goes wrong stays where it goes wrong: an unreadable source leaves the last revision standing, a cluster that
 cannot be observed makes its own workloads unknown, a workload that fails is retried by itself with backoff.
-Neighbours: `following`, `workloads`, `clusters`, `attempts`, `touched`, `deletions`, `survey`, `reconcile.reconciler`,
-`runtime`.
+Neighbours: `following`, `workloads`, `clusters`, `attempts`, `touched`, `deletions`, `dependents`, `survey`, `jobs`,
+`inspection`, `reconcile.reconciler`, `runtime`.
 """
 
 import asyncio
 import random
-from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,13 +23,14 @@ from typing import Any, Final
 from controller.app.attempts import Attempts
 from controller.app.clusters import Clusters
 from controller.app.deletions import Deletions
+from controller.app.dependents import Dependents
 from controller.app.following import Aside, Following, in_a_thread
 from controller.app.inspection import Inspection
 from controller.app.jobs import Jobs
 from controller.app.known import KnownReports
 from controller.app.once import acted, terms_of
 from controller.app.smoke import SmokeGate
-from controller.app.survey import EVENTS, Survey, Terms, orphan_report, report_of, survey, waits_for_others
+from controller.app.survey import EVENTS, Survey, Terms, survey
 from controller.app.touched import Touched
 from controller.app.workloads import Workloads
 from controller.aws.client import with_events
@@ -38,14 +39,13 @@ from controller.core.callers import Callers, Write
 from controller.core.desired import Desired
 from controller.core.live import Observation
 from controller.core.pass_report import WorkloadReport
-from controller.core.plan import Drift
+from controller.core.service_report import orphan_report, report_of
 from controller.core.status import conditions
 from controller.core.stopped import explained, inquiry
 from controller.core.workload import Key
 from controller.errors import ControllerError
-from controller.reasons import Reason
 from controller.reconcile.reconciler import Reconciler, Result, outcome
-from controller.reconcile.rollouts import Rollouts, begins_rollout
+from controller.reconcile.rollouts import Rollouts
 from controller.reconcile.verdicts import Verdicts
 from controller.runtime.instruments import Instruments, Silent
 from controller.runtime.queue import WorkQueue
@@ -103,8 +103,7 @@ class Daemon:
     _attempts: Attempts = field(default_factory=Attempts)
     _known: KnownReports = field(default_factory=KnownReports)
     _verdicts: Verdicts = field(default_factory=Verdicts)
-    _dependents: Mapping[str, list[Key]] = field(default_factory=dict)
-    """Name of a workload → who depends on it."""
+    _dependents: Dependents = field(default_factory=Dependents)
     _deletions: Deletions = field(init=False)
     _touched: Touched = field(init=False)
 
@@ -127,7 +126,7 @@ class Daemon:
         )
         self.queue = WorkQueue(self.jitter, self.instruments)
         self.jobs = Jobs(
-            self.reconciler, lambda: self.desired, self._ready, self._keep_job, self.log, self.following.health
+            self.reconciler, lambda: self.desired, self._ready, self._keep, self.log, self.following.health
         )
         self._deletions = Deletions(self.settings.resync)
         self._rollouts = Rollouts(self.settings.max_concurrent_rollouts)
@@ -187,7 +186,7 @@ class Daemon:
         """The source has a new revision."""
         self.clusters.named(after)
         self._deletions.revoke()
-        self._dependents = _dependents(after)
+        self._dependents = Dependents.of(after)
         for key, rendered in after.rendered.items():
             old = before.rendered.get(key)
             if old is not None and old.digest != rendered.digest:
@@ -216,13 +215,7 @@ class Daemon:
 
     def _pause(self) -> float:
         """Seconds until the next look at everything: earlier where a deletion waits for its time."""
-        ends = [
-            hold.after
-            for report in self.reports.values()
-            if report.plan.drift is Drift.ORPHANED
-            for hold in report.plan.holds
-            if hold.after is not None and hold.reason is Reason.DELETE_HELD
-        ]
+        ends = self._deletions.ends(self.reports.values())
         whole = self.settings.resync * (0.9 + 0.2 * self.jitter())
         return max(min([whole, *ends]), min(whole, 1.0))
 
@@ -270,7 +263,7 @@ class Daemon:
             ready=self._ready(),
             so_far=self._deletions.so_far(asyncio.get_running_loop().time()),
             source=self.following.health(),
-            stale=self._is_stale,
+            stale=self.reconciler.is_stale,
         )
 
     def wake(self, key: Key) -> None:
@@ -282,10 +275,6 @@ class Daemon:
         """Somebody has written to a service."""
         self._touched.callers = self._touched.callers.remember(write)
         self.reconciler.expectations.overtaken(write.key, write.caller.at)
-
-    def _is_stale(self, key: Key, seen: Observation) -> bool:
-        expectations = self.reconciler.expectations
-        return expectations.patience(key, seen, self.reconciler.clock.now()) is not None
 
     def _take_all(self, seen: Survey, *, current: bool) -> None:
         """Keep what only a look at everything tells. `current`: the source has not changed meanwhile."""
@@ -304,18 +293,11 @@ class Daemon:
             if key in seen.stale or key in self.queue.held or self._touched.since(key, began):
                 continue
             self._rollouts.saw(key, report.health)
-            told = self._attempts.recall(self._in_turn(report))
-            self._keep(told, desired)
+            told = self._attempts.recall(self._rollouts.in_turn(report))
+            self._keep(told, desired.digest_of(key))
             self._queue_up(told)
         for key in self._rollouts.next():
             self.queue.add(key, priority=RESYNC)
-
-    def _in_turn(self, report: WorkloadReport) -> WorkloadReport:
-        """The report as it stands where a rollout has to wait for others."""
-        if not begins_rollout(report.plan) or not self._rollouts.must_wait(report.key):
-            return report
-        held = self._rollouts.hold_back(report.plan)
-        return replace(report, plan=held, conditions=conditions(held, report.health, report.error))
 
     def _is_unwanted(self, key: Key) -> bool:
         """Whether no spec names a workload and its cluster was looked at."""
@@ -390,41 +372,25 @@ class Daemon:
             )
             done = acted(base, result)
             asked = inquiry(done, Observation(service=result.live), self.reconciler.clock.now())
-            self._keep(explained(done, result.live, self._verdicts.recall(key, asked)), desired)
+            self._keep(explained(done, result.live, self._verdicts.recall(key, asked)), rendered.digest)
         elif result.live is None or (result.error is None and result.live.ownership.owner is None):
             self._forget([key])  # deleted, or let go
         else:
             base = orphan_report(result.plan, result.live)
             told = conditions(result.plan, result.health, result.error)
-            self._keep(replace(base, conditions=told, done=result.done, error=result.error), desired)
+            self._keep(replace(base, conditions=told, done=result.done, error=result.error), None)
 
-    def _keep(self, report: WorkloadReport, desired: Desired) -> None:
-        rendered = desired.rendered.get(report.key)
-        if self.workloads.keep(report, rendered.digest if rendered is not None else None):
-            self._wake_dependents(report.key)
-
-    def _keep_job(self, report: WorkloadReport, digest: str) -> None:
+    def _keep(self, report: WorkloadReport, digest: str | None) -> None:
+        """Keep a report, with the digest of the spec that it is of."""
         if self.workloads.keep(report, digest):
-            self._wake_dependents(report.key)
+            for key in self._dependents.waiting(report.key, self.reports):
+                self.queue.add(key, priority=CHANGED)
 
     def _ready(self) -> Mapping[str, bool]:
         return self.workloads.ready({key: one.digest for key, one in self.desired.workloads.items()})
-
-    def _wake_dependents(self, key: Key) -> None:
-        for other in self._dependents.get(key.in_target, ()):
-            if other in self.reports and waits_for_others(self.reports[other].plan):
-                self.queue.add(other, priority=CHANGED)
 
     def _crashed(self, key: Key | None, error: Exception) -> None:
         if key is not None and key in self.reports:
             left, now = self.reports[key].plan.steps, asyncio.get_running_loop().time()
             self._attempts.failed(key, left, None, at=now)
         self.log.error("crashed", workload=str(key) if key else None, exc_info=error)
-
-
-def _dependents(desired: Desired) -> dict[str, list[Key]]:
-    found: defaultdict[str, list[Key]] = defaultdict(list)
-    for key, rendered in desired.rendered.items():
-        for name in rendered.workload.document.spec.reconcile.depends_on:
-            found[name].append(key)
-    return found

@@ -11,6 +11,7 @@ from controller.core.pass_report import WorkloadReport
 from controller.core.plan import Drift
 from controller.core.prune import Pass
 from controller.core.workload import Key
+from controller.reasons import Reason
 
 
 @dataclass(slots=True)
@@ -29,6 +30,12 @@ class Deletions:
     def found(self, reports: Iterable[WorkloadReport]) -> None:
         """A look at everything has ended."""
         self._deletable = {one.key for one in reports if one.plan.drift is Drift.ORPHANED and one.plan.steps}
+
+    def ends(self, reports: Iterable[WorkloadReport]) -> list[float]:
+        """In how many seconds deletions that wait for their time may go."""
+        waiting = (report.plan for report in reports if report.plan.drift is Drift.ORPHANED)
+        holds = (hold for planned in waiting for hold in planned.holds if hold.reason is Reason.DELETE_HELD)
+        return [hold.after for hold in holds if hold.after is not None]
 
     def revoke(self) -> None:
         """The source has changed: what it does not name must be looked for anew."""

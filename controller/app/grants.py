@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from controller.app import compose
 from controller.app.once import desired_of
-from controller.app.survey import cluster_name
 from controller.aws import permissions
 from controller.aws.api import Api, ApiError
 from controller.aws.operations import declared
@@ -20,7 +19,7 @@ from controller.aws.permissions import Names, Statement, Use
 from controller.aws.sessions import Identity, Session
 from controller.core.jobs.spec import DL1Job
 from controller.core.spec import DL1Service, Mode
-from controller.core.workload import Workload
+from controller.core.workload import Workload, cluster_name
 from controller.errors import ControllerError
 from controller.settings import Settings
 from controller.sources.uri import S3Location, locate
@@ -118,7 +117,6 @@ def names_of(settings: Settings, identity: Identity, region: str, clusters: Sequ
         "owner": settings.owner,
         "cluster": list(clusters) or ["*"],
         "task_roles": "*",
-        "log_group": "*",
         "own_role": principal(identity.arn).partition(":role/")[2] or "*",
         "target_roles": [one.role_arn for one in settings.targets if one.role_arn is not None],
     }

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Final
 
 from controller.app.jobs import act_on_job, look_at_jobs
-from controller.app.survey import Survey, Terms, cluster_name, survey
+from controller.app.survey import Survey, Terms, survey
 from controller.aws.ecs import together
 from controller.core.desired import Desired, desire
 from controller.core.pass_report import PassReport, Verdict, WorkloadReport, settled
 from controller.core.prune import Limits, Pass
 from controller.core.status import Type, conditions
-from controller.core.workload import Key, Workload
+from controller.core.workload import Key, Workload, cluster_name
 from controller.errors import ControllerError, Denied
 from controller.reasons import Reason
 from controller.reconcile.ports import Clock, ReadEcs

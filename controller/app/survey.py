@@ -17,18 +17,16 @@ from controller.app.known import Basis, KnownReports, fingerprint, is_plain, sta
 from controller.aws.client import with_events
 from controller.aws.ecs import together
 from controller.core.desired import Desired
-from controller.core.gaudi.cards import CardSet
 from controller.core.live import LiveService, Observation
 from controller.core.pass_report import WorkloadReport, settled
 from controller.core.plan import Drift, Guards, Plan, plan
 from controller.core.prune import Limits, Pass, SourceHealth, orphans_of, plan_orphans
-from controller.core.render import Rendered
-from controller.core.status import Deadline, Health, HealthState, conditions, health, invalid
+from controller.core.service_report import orphan_report, report_of, waits_for_others
+from controller.core.status import Deadline, Health, HealthState, health, invalid
 from controller.core.steps import nobody
 from controller.core.stopped import explained, inquiry
-from controller.core.workload import Key
+from controller.core.workload import Key, cluster_name
 from controller.errors import ControllerError
-from controller.reasons import Reason
 from controller.reconcile.observe import Snapshot, complete, snapshot
 from controller.reconcile.ports import Clock, ReadEcs
 from controller.reconcile.verdicts import Verdicts
@@ -106,11 +104,6 @@ async def survey(
     return seen
 
 
-def cluster_name(cluster: str) -> str:
-    """The name of a cluster that is given by name or ARN."""
-    return cluster.rpartition("/")[2]
-
-
 def _order(key: Key) -> tuple[str, str, str]:
     """The order of keys, for sorting many: comparing two of them costs ten times as much."""
     return (key.cluster, key.name, key.target or "")
@@ -134,6 +127,8 @@ class _Look:
     stale: set[Key] = field(default_factory=set)
 
     async def survey(self, only: Collection[Key] | None) -> Survey:
+        """Everything in order. Between two walks over all keys the loop has its turn (`sleep(0)`): a lease and probes
+        live on it too, and nobody else holds what is changed here."""
         names = self._names(only)
         await together(self._observe(cluster, names[cluster], listing=only is None) for cluster in sorted(names))
         wanted = (key for key in self.desired.rendered if only is None or key in only)
@@ -366,46 +361,3 @@ class _Look:
     def _is_gone(self, key: Key) -> bool:
         wanted = key in self.desired.rendered or key in self.desired.invalid
         return not wanted and self._observation(key).service is None
-
-
-def report_of(
-    rendered: Rendered,
-    planned: Plan,
-    doing: Health,
-    *,
-    live: LiveService | None,
-    error: ControllerError | None,
-    last_good: bool,
-) -> WorkloadReport:
-    """The report of one workload."""
-    gaudi = rendered.workload.document.spec.gaudi
-    cards = len(CardSet.of(gaudi).cards) if gaudi else 0
-    return WorkloadReport(
-        key=rendered.workload.key,
-        plan=planned,
-        conditions=conditions(planned, doing, error),
-        health=doing,
-        kind=rendered.workload.document.kind,
-        at=rendered.workload.at,
-        tasks=(live.running, live.desired) if live else None,
-        cards=cards * (live.desired if live else rendered.create.get("desiredCount", 0)),
-        error=error,
-        last_good=last_good,
-    )
-
-
-def orphan_report(planned: Plan, live: LiveService) -> WorkloadReport:
-    """The report of a service without a spec."""
-    doing = health(live)
-    return WorkloadReport(
-        key=planned.key,
-        plan=planned,
-        conditions=conditions(planned, doing),
-        health=doing,
-        tasks=(live.running, live.desired),
-    )
-
-
-def waits_for_others(planned: Plan) -> bool:
-    """Whether a workload is held back until others are well."""
-    return any(hold.reason is Reason.DEPENDENCY_NOT_READY for hold in planned.holds)

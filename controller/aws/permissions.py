@@ -33,8 +33,6 @@ class Use(StrEnum):
     """Tasks that the controller starts itself: jobs and smoke tests."""
     INSTANCES = "instances"
     """What EC2 tells of instances: names of AMIs, which tell their driver, and addresses."""
-    LOGS = "logs"
-    """`controller logs`."""
     SOURCE_S3 = "source-s3"
     QUEUE = "queue"
     LEASE_DYNAMODB = "lease-dynamodb"
@@ -45,8 +43,6 @@ class Use(StrEnum):
     """Roles in other accounts."""
     SELF_CHECK = "self-check"
     """`controller check` and `check --iam`, which have IAM simulate the controller's own role."""
-    NOTIFY_SNS = "notify-sns"
-    NOTIFY_EVENTS = "notify-events"
 
 
 Condition: TypeAlias = Mapping[str, Mapping[str, str | Sequence[str]]]
@@ -139,12 +135,6 @@ STATEMENTS: Final[tuple[Statement, ...]] = (
         Use.OBSERVE,
         ("ecs.DescribeServices", "ecs.ListServiceDeployments"),
         resources=(_SERVICES,),
-    ),
-    Statement(
-        "ReadServiceDeployments",
-        Use.OBSERVE,
-        ("ecs.DescribeServiceDeployments",),
-        resources=(_SERVICES, f"{_ECS}service-deployment/${{cluster}}/*"),
     ),
     Statement(
         "ReadServiceRevisions",
@@ -246,16 +236,7 @@ STATEMENTS: Final[tuple[Statement, ...]] = (
     Statement(
         "AskEc2",
         Use.INSTANCES,
-        ("ec2.DescribeImages", "ec2.DescribeInstances", "autoscaling.DescribeAutoScalingGroups"),
-    ),
-    Statement(
-        "ReadLogs",
-        Use.LOGS,
-        ("logs.GetLogEvents", "logs.FilterLogEvents", "logs.DescribeLogStreams", "logs.StartLiveTail"),
-        resources=(
-            "arn:${partition}:logs:${region}:${account}:log-group:${log_group}",
-            "arn:${partition}:logs:${region}:${account}:log-group:${log_group}:*",
-        ),
+        ("ec2.DescribeImages", "ec2.DescribeInstances"),
     ),
     Statement(
         "ListSource",
@@ -310,18 +291,6 @@ STATEMENTS: Final[tuple[Statement, ...]] = (
     Statement("AssumeTargetRoles", Use.TARGETS, ("sts.AssumeRole", "sts.GetCallerIdentity"), ("${target_roles}",)),
     Statement(
         "SimulateOwnRole", Use.SELF_CHECK, ("iam.SimulatePrincipalPolicy",), resources=(f"{_ROLES}${{own_role}}",)
-    ),
-    Statement(
-        "PublishNotifications",
-        Use.NOTIFY_SNS,
-        ("sns.Publish", "sns.PublishBatch"),
-        resources=("arn:${partition}:sns:${region}:${account}:${topic}",),
-    ),
-    Statement(
-        "PutNotifications",
-        Use.NOTIFY_EVENTS,
-        ("events.PutEvents",),
-        resources=("arn:${partition}:events:${region}:${account}:event-bus/${event_bus}",),
     ),
 )
 

@@ -38,8 +38,8 @@ async def _read(settings: "Settings") -> "list[tuple[str, Fleet]]":
     from controller.app import compose
     from controller.app.fleets import fleets
     from controller.app.once import desired_of
-    from controller.app.survey import cluster_name
     from controller.aws.limits import Limits
+    from controller.core.workload import cluster_name
     from controller.errors import ControllerError
 
     keys = []

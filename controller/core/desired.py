@@ -56,6 +56,11 @@ class Desired:
         """Workloads that the newest revision describes rightly."""
         return len(self.rendered) + len(self.jobs) - len(self.last_good)
 
+    def digest_of(self, key: Key) -> str | None:
+        """The digest of a service's spec, where it has one."""
+        rendered = self.rendered.get(key)
+        return rendered.digest if rendered is not None else None
+
     def of(self, target: str | None) -> "Desired":
         """What of it is for one target (None: for the controller's own account and region). What is wrong with the
         revision stays: nobody can tell for which target a broken document was."""

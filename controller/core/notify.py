@@ -4,8 +4,8 @@ Pure: what is seen and what was told go in, what is told and what to remember co
 cluster, the source) has one trouble at a time, its worst. A trouble is told once it has stood for the time that its
 kind asks for, so that a rollout or one lost call is no news; it is told again after `remind`; its end is told once it
 has been over for `RECOVERED`, so that what flaps is told once. What cannot be seen (no trouble and no sign of health)
-changes nothing: a cluster that is out of sight has not recovered. Neighbours: `status` (conditions), `journal` (keeps
-what was told over a restart), `app.notify` (asks and delivers).
+changes nothing: a cluster that is out of sight has not recovered. Nothing asks this yet: who would deliver is not
+written. Neighbours: `status` (conditions), `journal` (which keeps what was told over a restart).
 """
 
 from collections.abc import Mapping

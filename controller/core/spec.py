@@ -106,7 +106,7 @@ class Isolation(StrEnum):
 
 
 class DriverPolicy(StrEnum):
-    """What happens where an instance's driver is of another SynapseAI release than the image."""
+    """What a forecast makes of an instance whose driver is of another SynapseAI release than the image."""
 
     WARN = "warn"
     BLOCK = "block"
@@ -157,8 +157,9 @@ class Gaudi(Model):
     synapseai: Annotated[str, Field(pattern=_VERSION)] | None = None
     """SynapseAI version of the image, where the image tag does not say it: `1.11.0`."""
     driver_policy: DriverPolicy = DriverPolicy.BLOCK
-    """What to do where the driver of an instance that may get the task is of another SynapseAI release than the image:
-    `block` brings nothing out, `warn` only says so."""
+    """What the forecast of a rollout makes of a driver of another SynapseAI release than the image: `block` calls it
+    impossible, `warn` only says so. Nothing is forecast before a write yet: to keep tasks off other drivers, use
+    `requireDriver`."""
     require_driver: bool = False
     """Run only on instances whose attribute `habana.synapseai` is of the image's SynapseAI release."""
     require_verified: bool = False

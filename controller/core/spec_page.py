@@ -22,7 +22,7 @@ of ECS itself, below `taskDefinition`, `service` and `runTask`, are those of the
 """
 _EFFECTS: Final[Mapping[str, str]] = {
     "DL1Service apiVersion": "none yet",
-    "DL1Service kind": "the other kind waits until this one is gone",
+    "DL1Service kind": "a job, which waits until the service is gone",
     "DL1Service metadata.name": "another service; the old one has no spec any more",
     "DL1Service metadata.labels": "tags, no restart",
     "DL1Service spec.cluster": "another service there; the old one has no spec any more",
@@ -36,7 +36,7 @@ _EFFECTS: Final[Mapping[str, str]] = {
     "DL1Service spec.reconcile.onDelete": "a tag, no restart",
     "DL1Service spec.reconcile.suspend": "a tag, no restart",
     "DL1Job apiVersion": "none yet",
-    "DL1Job kind": "the other kind waits until this one is gone",
+    "DL1Job kind": "a service, which does not wait for the tasks of the job",
     "DL1Job metadata.name": "another job",
     "DL1Job metadata.labels": "none on what runs",
     "DL1Job spec": "counts from now on, no new run",

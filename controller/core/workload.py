@@ -40,6 +40,11 @@ class Key:
         return f"{self.cluster}/{self.name}"
 
 
+def cluster_name(cluster: str) -> str:
+    """The name of a cluster that is given by name or ARN."""
+    return cluster.rpartition("/")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One valid document."""

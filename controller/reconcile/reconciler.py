@@ -117,6 +117,10 @@ class Reconciler:
     agreed: Callable[[Plan], None] = unasked
     """Asked before the first write of a plan; raises a ControllerError where it is not the one that was agreed on."""
 
+    def is_stale(self, key: Key, seen: Observation) -> bool:
+        """Whether what was seen of a key is older than our last write to it."""
+        return self.expectations.patience(key, seen, self.clock.now()) is not None
+
     async def converge(
         self,
         rendered: Rendered,

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from controller.core.fields.service import SERVICE_MEMBERS, Effect
+from controller.core.pass_report import WorkloadReport
 from controller.core.plan import Drift, Hold, Plan, UpdateService
-from controller.core.status import Health, HealthState
+from controller.core.status import Health, HealthState, conditions
 from controller.core.workload import Key
 from controller.reasons import Reason
 
@@ -74,6 +75,13 @@ class Rollouts:
         message = f"waits until fewer than {self.most} services of cluster {planned.key.cluster} roll out"
         hold = Hold(Reason.TOO_MANY_ROLLOUTS, message)
         return replace(planned, drift=Drift.BLOCKED, steps=(), holds=(*planned.holds, hold))
+
+    def in_turn(self, report: WorkloadReport) -> WorkloadReport:
+        """A report as it stands where the service has to wait for its turn."""
+        if not begins_rollout(report.plan) or not self.must_wait(report.key):
+            return report
+        held = self.hold_back(report.plan)
+        return replace(report, plan=held, conditions=conditions(held, report.health, report.error))
 
     def _room(self, cluster: str) -> int:
         under_way = self._under_way[cluster]

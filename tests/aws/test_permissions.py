@@ -47,6 +47,11 @@ def test_the_list_of_operations_is_current():
     assert operations.extract() == (Path(operations.__file__).with_name(operations.FILE)).read_text()
 
 
+def test_no_statement_is_for_what_is_not_sent():
+    """A row that waits for code that may come is a permission that nobody looks at when it comes."""
+    assert {operation for one in STATEMENTS for operation in one.operations} == declared()
+
+
 def test_every_declared_operation_is_sent(sent, request):
     """The last test of a whole run: what is granted is needed by something that was seen to work.
 

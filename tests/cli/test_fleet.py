@@ -53,7 +53,8 @@ def test_the_cards_and_who_holds_them(controller, aws, specs: Path):
     assert sorted(held, key=str) == sorted([["service:whole"] * 8, [None] * 4 + ["service:half"] * 4], key=str)
 
 
-def test_a_task_without_tokens_on_a_taken_card_is_an_alarm(controller, aws, specs: Path):
+def register_stray(aws):
+    """A task definition that names all cards and holds none of their ports."""
     aws.call(
         "RegisterTaskDefinition",
         family="stray",
@@ -66,6 +67,10 @@ def test_a_task_without_tokens_on_a_taken_card_is_an_alarm(controller, aws, spec
             }
         ],
     )
+
+
+def test_a_task_without_tokens_on_a_taken_card_is_an_alarm(controller, aws, specs: Path):
+    register_stray(aws)
     dl1 = "attribute:ecs.instance-type == dl1.24xlarge"
     for _ in range(2):
         (arn, *_) = aws.call("ListContainerInstances", filter=dl1)["containerInstanceArns"]
@@ -106,18 +111,7 @@ def test_a_task_with_cards_where_none_are_is_told_also_where_there_is_no_dl1(con
     """ECS looks at constraints when it places a task and never again."""
     aws.call("CreateCluster", clusterName="web")
     aws.server.region().add_instance(Machine(M5_2XLARGE, cluster="web"), aws.clock.now())
-    aws.call(
-        "RegisterTaskDefinition",
-        family="stray",
-        containerDefinitions=[
-            {
-                "name": "c",
-                "image": "example.com/stray:1",
-                "memory": 128,
-                "environment": [{"name": "HABANA_VISIBLE_DEVICES", "value": "all"}],
-            }
-        ],
-    )
+    register_stray(aws)
     aws.call("RunTask", cluster="web", taskDefinition="stray")
     done = controller("fleet", "--cluster", "web")
     assert "0 DL1 instances, 1 other; no task with Gaudi cards can be placed" in done.out

@@ -177,3 +177,18 @@ def test_the_keys_of_a_list_are_made_once(monkeypatch):
     places = [workload.origin((*path, Item(f"V{number}"))) for number in range(count)]
     assert places == sorted(set(places))
     assert len(made) == count + 1
+
+
+def test_a_document_that_was_let_go_is_read_again_at_its_own_place():
+    """Also the second of a file, and one whose neighbour is broken."""
+    first, second = (text.strip("\n") for text in list(SOURCES.values())[:2])
+    for before in (first, "kind: [not one of ours]"):
+        text = f"{before}\n---\n{second}\n"
+        workload = parse({"f.yaml": text.encode()}).workloads[-1]
+        asked = [("spec",), ("metadata", "name"), ("spec", "taskDefinition", "containerDefinitions", 0, "image")]
+        told = [workload.origin(path) for path in asked]
+        workload.let_go()
+        assert [workload.origin(path) for path in asked] == told
+        assert all(at.line > before.count("\n") + 2 for at in told)
+        lines = text.split("\n")
+        assert lines[told[1].line - 1][told[1].column - 1 :].startswith("name:")

@@ -19,9 +19,8 @@ from controller.core.jobs.identity import TaskId
 from controller.core.jobs.record import FINAL, KEPT, SINCE, Phase, Record, epoch, moment, records_of
 from controller.core.jobs.request import RenderedJob
 from controller.core.jobs.spec import Action, Concurrency, OnChange, OnUnknown
-from controller.core.jobs.state import JobState
+from controller.core.jobs.state import JobState, current, number
 from controller.core.jobs.verdict import Cause, Fate, cause_of, fate_of
-from controller.core.live import Revision
 from controller.core.spec import Mode
 from controller.core.steps import (
     DeregisterTaskDefinition,
@@ -179,7 +178,7 @@ class _Job:
 
     def _run(self, uid: str, record: Record | None, scheduled: int | None, *, replaced: bool = False) -> None:
         tasks = self.state.of_run(uid)
-        record = _current(uid, record, tasks, scheduled)
+        record = current(uid, record, tasks, scheduled)
         attempt = record.attempt if record is not None else 0
         strays = [one for task, same in tasks.items() for one in same if task.attempt != attempt]
         strays += [one for task, same in tasks.items() if task.rank >= self.job.gang.nodes for one in same]
@@ -373,26 +372,6 @@ class _Job:
             self.draft.holds.append(Hold(Reason.COMPLETED, "its revision is deregistered later", float(left)))
         else:
             self.draft.steps.append(DeregisterTaskDefinition(self.job.family, record.revision))
-
-
-def number(revision: Revision) -> int:
-    """The number of a revision within its family."""
-    return int(revision.arn.rpartition(":")[2])
-
-
-def _current(
-    uid: str, record: Record | None, tasks: Mapping[TaskId, tuple[Task, ...]], scheduled: int | None
-) -> Record | None:
-    """The record, or what tasks tell that are newer than it: it was written before them and is read late, or is
-    lost."""
-    newest = max((task.attempt for task in tasks), default=0)
-    if newest <= (record.attempt if record is not None else 0):
-        return record
-    seen = [one for task, same in tasks.items() if task.attempt == newest for one in same]
-    at = int(min(one.created_at for one in seen))
-    revision = next((int(one.definition.rpartition(":")[2]) for one in seen if one.definition), 0)
-    known = record or Record(uid, newest, Phase.STARTED, at, at, revision, scheduled=scheduled)
-    return replace(known, attempt=newest, phase=Phase.STARTED, at=at, revision=revision, done=0, reason="", then=None)
 
 
 def _deadline(seconds: int | None) -> Cause:

@@ -5,11 +5,11 @@ exist. Decides nothing. Neighbours: `reconcile.jobs` makes these, `plan` reads t
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.core.compare import same_content
 from controller.core.jobs.identity import TaskId
-from controller.core.jobs.record import SINCE, Record, records_of
+from controller.core.jobs.record import SINCE, Phase, Record, records_of
 from controller.core.jobs.request import JOB, RenderedJob
 from controller.core.live import Revision
 from controller.core.ownership import OWNER
@@ -78,3 +78,23 @@ class JobState:
 def is_ours(revision: Revision, job: RenderedJob) -> bool:
     """Whether a revision was registered by us for this job: another job may share the family."""
     return revision.tags.get(OWNER) == job.owner and revision.tags.get(JOB) == job.key.name
+
+
+def number(revision: Revision) -> int:
+    """The number of a revision within its family."""
+    return int(revision.arn.rpartition(":")[2])
+
+
+def current(
+    uid: str, record: Record | None, tasks: Mapping[TaskId, tuple[Task, ...]], scheduled: int | None
+) -> Record | None:
+    """The record, or what tasks tell that are newer than it: it was written before them and is read late, or is
+    lost."""
+    newest = max((task.attempt for task in tasks), default=0)
+    if newest <= (record.attempt if record is not None else 0):
+        return record
+    seen = [one for task, same in tasks.items() if task.attempt == newest for one in same]
+    at = int(min(one.created_at for one in seen))
+    revision = next((int(one.definition.rpartition(":")[2]) for one in seen if one.definition), 0)
+    known = record or Record(uid, newest, Phase.STARTED, at, at, revision, scheduled=scheduled)
+    return replace(known, attempt=newest, phase=Phase.STARTED, at=at, revision=revision, done=0, reason="", then=None)
